@@ -1,0 +1,3 @@
+//! The client of the arith example.
+
+fn main() {}

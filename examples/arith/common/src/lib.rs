@@ -1,0 +1,1 @@
+//! The shared trait of the arith example.

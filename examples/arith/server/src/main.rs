@@ -1,0 +1,3 @@
+//! The server of the arith example.
+
+fn main() {}

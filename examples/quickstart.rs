@@ -1,0 +1,3 @@
+//! Placeholder until the runtime can carry it.
+
+fn main() {}

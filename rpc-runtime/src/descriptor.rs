@@ -1,0 +1,71 @@
+//! What the macro says of a service, as constant data: names, arguments, types as written, docs.
+
+/// A service: its name on the wire and its methods in the order of the trait.
+#[derive(Debug)]
+pub struct ServiceDescriptor {
+    /// The name on the wire, before the dot of `Service.Method`.
+    pub name: &'static str,
+    /// The trait's documentation.
+    pub docs: &'static str,
+    /// The methods that are compiled in.
+    pub methods: &'static [&'static MethodDescriptor],
+}
+
+/// A method of a service.
+#[derive(Debug)]
+pub struct MethodDescriptor {
+    /// The service's name on the wire.
+    pub service: &'static str,
+    /// The method's name on the wire.
+    pub name: &'static str,
+    /// The method's name in the trait.
+    pub rust_name: &'static str,
+    /// `Service.Method`.
+    pub full_name: &'static str,
+    /// Which of its sides are streams.
+    pub kind: MethodKind,
+    /// The arguments in order, without `self`.
+    pub arguments: &'static [ArgumentDescriptor],
+    /// The return type as written; empty when there is none.
+    pub output: &'static str,
+    /// The method's documentation.
+    pub docs: &'static str,
+    /// Where a server runs the handler.
+    pub execution: Execution,
+    /// Whether the method is marked `#[deprecated]`.
+    pub deprecated: bool,
+}
+
+/// An argument of a method.
+#[derive(Debug)]
+pub struct ArgumentDescriptor {
+    /// Its name in the trait.
+    pub name: &'static str,
+    /// Its type as written.
+    pub type_name: &'static str,
+}
+
+/// Which sides of a method are streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MethodKind {
+    /// One request, one response.
+    Unary,
+    /// One request, a stream of items.
+    ServerStreaming,
+    /// A stream of items, one response.
+    ClientStreaming,
+    /// Streams both ways.
+    Bidirectional,
+}
+
+/// Where a server runs a handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Execution {
+    /// In tasks at first; in the connection's task once it has shown itself quick, and back when it is not.
+    #[default]
+    Auto,
+    /// Always in the connection's task: for handlers that never take long between two awaits.
+    Inline,
+    /// Always in a task of its own: for handlers that compute or block.
+    Task,
+}

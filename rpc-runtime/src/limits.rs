@@ -1,0 +1,130 @@
+//! The bounds of a connection. Each has a default, can be set, and is named in the error that it causes.
+
+use std::time::Duration;
+
+/// What one side of a connection allows; the defaults suit most services.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    pub(crate) max_message: u32,
+    pub(crate) max_header: u32,
+    pub(crate) max_metadata: usize,
+    pub(crate) in_flight: u32,
+    pub(crate) running: usize,
+    pub(crate) request_window: u32,
+    pub(crate) unsent_responses: usize,
+    pub(crate) protocol_errors: u32,
+    pub(crate) handshake_timeout: Duration,
+    pub(crate) stall_timeout: Duration,
+    pub(crate) keepalive_interval: Duration,
+    pub(crate) keepalive_timeout: Duration,
+}
+
+impl Limits {
+    /// The largest message in bytes, both ways: 4 MiB by default.
+    #[must_use]
+    pub fn max_message(mut self, bytes: u32) -> Self {
+        self.max_message = bytes;
+        self
+    }
+
+    /// The largest frame header in bytes, metadata included: 16 KiB by default, 65,535 at most.
+    #[must_use]
+    pub fn max_header(mut self, bytes: u16) -> Self {
+        self.max_header = u32::from(bytes);
+        self
+    }
+
+    /// How many metadata entries a request or response may carry: 64 by default.
+    #[must_use]
+    pub fn max_metadata(mut self, entries: usize) -> Self {
+        self.max_metadata = entries;
+        self
+    }
+
+    /// How many calls the peer may have without a terminal frame: 4,096 by default. Announced to the peer,
+    /// whose further calls wait.
+    #[must_use]
+    pub fn in_flight(mut self, calls: u32) -> Self {
+        self.in_flight = calls.max(1);
+        self
+    }
+
+    /// How many handlers of one connection may be pending or in tasks of their own: 256 by default. Further
+    /// requests wait, undecoded.
+    #[must_use]
+    pub fn running(mut self, handlers: usize) -> Self {
+        self.running = handlers.max(1);
+        self
+    }
+
+    /// Bytes of requests that the peer may send before their handlers take them: 4 MiB by default, and never
+    /// less than [`max_message`](Self::max_message).
+    #[must_use]
+    pub fn request_window(mut self, bytes: u32) -> Self {
+        self.request_window = bytes;
+        self
+    }
+
+    /// Bytes of responses that may wait to be written before no further handler is started: 1 MiB by default.
+    #[must_use]
+    pub fn unsent_responses(mut self, bytes: usize) -> Self {
+        self.unsent_responses = bytes;
+        self
+    }
+
+    /// How many faults of the protocol a peer may commit, each costing one call, before its connection is
+    /// closed: 100 by default.
+    #[must_use]
+    pub fn protocol_errors(mut self, count: u32) -> Self {
+        self.protocol_errors = count;
+        self
+    }
+
+    /// The time for the whole handshake: 5 s by default.
+    #[must_use]
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.handshake_timeout = timeout;
+        self
+    }
+
+    /// How long a peer may take no byte while output waits for it, or send none of a frame or message that it
+    /// began: 10 s by default. Noticed with an error of a quarter.
+    #[must_use]
+    pub fn stall_timeout(mut self, timeout: Duration) -> Self {
+        self.stall_timeout = timeout;
+        self
+    }
+
+    /// With calls in flight and nothing heard for `interval` (30 s), the peer is asked for a sign of life and
+    /// has `timeout` (10 s) to give one.
+    #[must_use]
+    pub fn keepalive(mut self, interval: Duration, timeout: Duration) -> Self {
+        self.keepalive_interval = interval;
+        self.keepalive_timeout = timeout;
+        self
+    }
+
+    /// The window that is really granted: a message of the largest size must fit.
+    pub(crate) fn granted_window(&self) -> u32 {
+        self.request_window.max(self.max_message)
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_message: 4 << 20,
+            max_header: 16 << 10,
+            max_metadata: 64,
+            in_flight: 4_096,
+            running: 256,
+            request_window: 4 << 20,
+            unsent_responses: 1 << 20,
+            protocol_errors: 100,
+            handshake_timeout: Duration::from_secs(5),
+            stall_timeout: Duration::from_secs(10),
+            keepalive_interval: Duration::from_secs(30),
+            keepalive_timeout: Duration::from_secs(10),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Byte pipes by address: tcp, unix, memory, and any pipe that is handed over.

@@ -1,0 +1,1 @@
+//! Frames and handshake to bytes and back: no I/O, no clock.
