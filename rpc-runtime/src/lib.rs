@@ -1,6 +1,7 @@
 //! RPC from a plain Rust trait.
 
 mod buffer;
+mod call;
 mod codec;
 pub mod descriptor;
 mod limits;
@@ -9,6 +10,7 @@ mod status;
 mod transport;
 mod wire;
 
+pub use call::Context;
 pub use limits::Limits;
 pub use metadata::Metadata;
 pub use status::{CallError, Code, Status};

@@ -1,0 +1,55 @@
+//! A call as it leaves the caller, and the answer as it comes back: encoded, without types.
+
+use std::sync::Arc;
+
+use crate::{metadata::Metadata, status::Status};
+
+/// A request whose arguments are encoded.
+#[derive(Debug)]
+pub(crate) struct OutgoingRequest {
+    pub(crate) service: ServiceName,
+    pub(crate) method: &'static str,
+    pub(crate) metadata: Metadata,
+    pub(crate) body: Vec<u8>,
+}
+
+/// The name that an instance of a service was registered under.
+#[derive(Debug, Clone)]
+pub(crate) enum ServiceName {
+    /// The trait's.
+    Static(&'static str),
+    /// One given with `named`.
+    Named(Arc<str>),
+}
+
+impl ServiceName {
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::Static(name) => name,
+            Self::Named(name) => name,
+        }
+    }
+}
+
+/// How a call ended, before its body is decoded.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) ending: Ending,
+    pub(crate) metadata: Metadata,
+    /// The value or the service's error; whatever the buffer held before when it ended with a status.
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn of_status(status: Status) -> Self {
+        Self { ending: Ending::Status(status), metadata: Metadata::new(), body: Vec::new() }
+    }
+}
+
+/// Which of the three outcomes of a call an answer is.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    Ok,
+    ServiceError,
+    Status(Status),
+}

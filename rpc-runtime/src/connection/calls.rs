@@ -1,0 +1,461 @@
+//! The pending table: every call of this side from its registration to its terminal frame, in slots that are used
+//! again. Pure: no I/O, no clock; wakers and old buffers are handed out, to be woken and dropped without the lock.
+
+use std::{borrow::Cow, collections::VecDeque, task::Waker};
+
+use tokio::time::Instant;
+
+use super::frames::{Frames, TakenBack};
+use crate::{
+    call::{Answer, Ending, OutgoingRequest},
+    metadata::Metadata,
+    status::{Code, Status},
+    wire::{self, Grant, RequestHeader},
+};
+
+/// A large request of which nothing has left yet begins beyond all that was written.
+const NOT_BEGUN: u64 = u64::MAX;
+
+/// A call of this side. The generation tells it from earlier calls in the same slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CallId {
+    index: u32,
+    generation: u32,
+}
+
+/// All calls of this side of a connection.
+#[derive(Debug)]
+pub(super) struct Calls {
+    /// The lowest bit of the ids that this side opens.
+    side: u64,
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    /// Calls that wait for room, in order; those that ended meanwhile are skipped.
+    queue: VecDeque<CallId>,
+    grant: Grant,
+    /// Calls on the wire without a terminal frame.
+    in_flight: u32,
+    /// Bytes of requests that may still be sent.
+    window: u64,
+    /// Why no further call is taken, once that is so.
+    refusing: Option<Status>,
+    /// Responses that found no call waiting for them.
+    late: u64,
+}
+
+#[derive(Debug)]
+struct Slot {
+    generation: u32,
+    stage: Stage,
+    waker: Option<Waker>,
+    deadline: Option<Instant>,
+    /// Where the request's first byte stands in all that was ever written.
+    position: u64,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Free,
+    /// Waits for room at the peer.
+    Queued(Box<OutgoingRequest>),
+    /// On the wire. The buffer held the request and will hold the reply.
+    Sent(Vec<u8>),
+    /// On the wire, and the caller has gone.
+    Abandoned,
+    /// Ended; `open` while the terminal frame has not come.
+    Ended { answer: Answer, open: bool },
+}
+
+impl Calls {
+    pub(super) fn new(side: u64, grant: Grant) -> Self {
+        let window = u64::from(grant.request_window.max(grant.max_message));
+        Self {
+            side,
+            slots: Vec::new(),
+            free: Vec::new(),
+            queue: VecDeque::new(),
+            grant,
+            in_flight: 0,
+            window,
+            refusing: None,
+            late: 0,
+        }
+    }
+
+    /// Calls on the wire without a terminal frame.
+    pub(super) fn in_flight(&self) -> u32 {
+        self.in_flight
+    }
+
+    /// Whether no call waits for anything.
+    pub(super) fn is_idle(&self) -> bool {
+        self.in_flight == 0 && self.queue.is_empty()
+    }
+
+    /// Responses that found no call waiting for them.
+    pub(super) fn late(&self) -> u64 {
+        self.late
+    }
+
+    /// Slots that are not free: calls whose outcome was not taken, or that are still on the wire.
+    pub(super) fn occupied(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Takes a call and appends its request if there is room at the peer; else it waits its turn. `end` is where
+    /// the next byte that is appended to the small frames will stand in all that is ever written.
+    pub(super) fn register(
+        &mut self,
+        mut request: OutgoingRequest,
+        deadline: Option<Instant>,
+        now: Instant,
+        frames: &mut Frames,
+        taken: u64,
+    ) -> Result<CallId, Status> {
+        if let Some(status) = &self.refusing {
+            return Err(status.clone());
+        }
+        let id = self.allocate(deadline);
+        if self.queue.is_empty() && self.has_room(request.body.len()) {
+            self.send(id, &mut request, now, frames, taken);
+        } else {
+            self.slots[id.index as usize].stage = Stage::Queued(Box::new(request));
+            self.queue.push_back(id);
+        }
+        Ok(id)
+    }
+
+    /// Sends the calls that wait, in order, as far as there is room.
+    pub(super) fn pump(&mut self, now: Instant, frames: &mut Frames, taken: u64) {
+        while let Some(&id) = self.queue.front() {
+            let Some(slot) = self.slot(id) else {
+                self.queue.pop_front();
+                continue;
+            };
+            let Stage::Queued(request) = &slot.stage else {
+                self.queue.pop_front();
+                continue;
+            };
+            if !self.has_room(request.body.len()) {
+                return;
+            }
+            self.queue.pop_front();
+            let slot = &mut self.slots[id.index as usize];
+            if let Stage::Queued(mut request) = std::mem::replace(&mut slot.stage, Stage::Abandoned) {
+                self.send(id, &mut request, now, frames, taken);
+            }
+        }
+    }
+
+    /// The outcome of a call, once: the slot is free after it, or when its terminal frame has come. Gives back the
+    /// waker that was replaced.
+    pub(super) fn poll(&mut self, id: CallId, waker: &Waker) -> (Option<Answer>, Option<Waker>) {
+        let Some(slot) = self.slot_mut(id) else {
+            return (Some(Answer::of_status(Status::internal("the call was taken already"))), None);
+        };
+        match std::mem::replace(&mut slot.stage, Stage::Abandoned) {
+            Stage::Ended { answer, open } => {
+                let old = slot.waker.take();
+                if !open {
+                    self.release(id.index);
+                }
+                (Some(answer), old)
+            }
+            stage => {
+                slot.stage = stage;
+                match &slot.waker {
+                    Some(old) if old.will_wake(waker) => (None, None),
+                    _ => (None, slot.waker.replace(waker.clone())),
+                }
+            }
+        }
+    }
+
+    /// The peer answered. Gives the waker of the caller, if somebody waits.
+    pub(super) fn answer(&mut self, wire_id: u64, ending: Ending, metadata: Metadata, body: &[u8]) -> Option<Waker> {
+        self.end(wire_id, |buffer| {
+            buffer.clear();
+            buffer.extend_from_slice(body);
+            Answer { ending, metadata, body: std::mem::take(buffer) }
+        })
+    }
+
+    /// The same with a body that is handed over.
+    pub(super) fn answer_owned(&mut self, wire_id: u64, answer: Answer) -> Option<Waker> {
+        self.end(wire_id, |_| answer)
+    }
+
+    /// Whether a call with this id waits for its terminal frame.
+    pub(super) fn is_open(&self, wire_id: u64) -> bool {
+        self.open_slot(wire_id).is_some()
+    }
+
+    /// Gives a call its outcome although its terminal frame has not come.
+    pub(super) fn fail(&mut self, wire_id: u64, status: Status) -> Option<Waker> {
+        let index = self.open_slot(wire_id)?;
+        let slot = &mut self.slots[index as usize];
+        if !matches!(slot.stage, Stage::Sent(_)) {
+            return None;
+        }
+        slot.stage = Stage::Ended { answer: Answer::of_status(status), open: true };
+        slot.waker.take()
+    }
+
+    /// The caller has gone. Tells the peer if that has begun to know of the call. Gives back what to drop.
+    pub(super) fn abandon(&mut self, id: CallId, frames: &mut Frames) -> Abandoned {
+        let wire_id = self.wire_id(id);
+        let Some(slot) = self.slot_mut(id) else { return Abandoned::default() };
+        if matches!(slot.stage, Stage::Free | Stage::Abandoned) {
+            return Abandoned::default();
+        }
+        let waker = slot.waker.take();
+        let stage = std::mem::replace(&mut slot.stage, Stage::Abandoned);
+        let mut cancelled = false;
+        match &stage {
+            Stage::Sent(_) => cancelled = self.withdraw(id, wire_id, frames, true),
+            Stage::Queued(_) | Stage::Ended { open: false, .. } => self.release(id.index),
+            Stage::Free | Stage::Abandoned | Stage::Ended { open: true, .. } => {}
+        }
+        Abandoned { cancelled, _waker: waker, _stage: Some(stage) }
+    }
+
+    /// Ends the calls whose time has passed. Gives the next deadline and the wakers.
+    pub(super) fn expire(&mut self, now: Instant, frames: &mut Frames, wakers: &mut Vec<Waker>) -> Option<Instant> {
+        let mut next: Option<Instant> = None;
+        for index in 0..self.slots.len() {
+            let slot = &self.slots[index];
+            let Some(deadline) = slot.deadline else { continue };
+            if !matches!(slot.stage, Stage::Queued(_) | Stage::Sent(_)) {
+                continue;
+            }
+            if deadline > now {
+                next = Some(next.map_or(deadline, |next| next.min(deadline)));
+                continue;
+            }
+            let id = CallId { index: index as u32, generation: slot.generation };
+            wakers.extend(self.expire_one(id, frames));
+        }
+        next
+    }
+
+    /// Takes no further call, because the peer said so, and ends those that wait for room.
+    pub(super) fn refuse_new(&mut self, status: &Status, wakers: &mut Vec<Waker>) {
+        let status = status.clone().not_executed();
+        self.refusing.get_or_insert(status.clone());
+        while let Some(id) = self.queue.pop_front() {
+            let Some(slot) = self.slot_mut(id) else { continue };
+            if matches!(slot.stage, Stage::Queued(_)) {
+                slot.stage = Stage::Ended { answer: Answer::of_status(status.clone()), open: false };
+                wakers.extend(slot.waker.take());
+            }
+        }
+    }
+
+    /// The connection is over: every call ends with `cause`, *not executed* when its request begins at or beyond
+    /// `written`, and no further one is taken.
+    pub(super) fn terminate(&mut self, cause: &Status, written: u64, wakers: &mut Vec<Waker>) {
+        self.refuse_new(cause, wakers);
+        self.refusing = Some(cause.clone().not_executed());
+        for index in 0..self.slots.len() {
+            let slot = &mut self.slots[index];
+            match std::mem::replace(&mut slot.stage, Stage::Free) {
+                Stage::Free => {}
+                Stage::Abandoned => self.release(index as u32),
+                Stage::Sent(_) | Stage::Queued(_) => {
+                    let cause = cause.clone();
+                    let status = if slot.position >= written { cause.not_executed() } else { cause };
+                    slot.stage = Stage::Ended { answer: Answer::of_status(status), open: false };
+                    wakers.extend(slot.waker.take());
+                }
+                Stage::Ended { answer, .. } => slot.stage = Stage::Ended { answer, open: false },
+            }
+        }
+        self.in_flight = 0;
+    }
+
+    /// Tells the peer of every call on the wire that nobody waits for it any more.
+    pub(super) fn cancel_all(&mut self, frames: &mut Frames) {
+        for index in 0..self.slots.len() {
+            if matches!(self.slots[index].stage, Stage::Sent(_)) {
+                let id = CallId { index: index as u32, generation: self.slots[index].generation };
+                let wire_id = self.wire_id(id);
+                if !matches!(frames.take_back(wire_id), TakenBack::Whole(_)) {
+                    wire::put_cancel(&mut frames.small, wire_id);
+                }
+            }
+        }
+    }
+
+    /// Room for `increment` more bytes of requests; `false` when that is more than the peer can mean.
+    pub(super) fn credit(&mut self, increment: u32) -> bool {
+        self.window += u64::from(increment);
+        self.window <= u64::from(self.grant.request_window.max(self.grant.max_message))
+    }
+
+    /// A large request begins at `position`.
+    pub(super) fn begins(&mut self, wire_id: u64, position: u64) {
+        if let Some(index) = self.open_slot(wire_id) {
+            self.slots[index as usize].position = position;
+        }
+    }
+
+    fn send(&mut self, id: CallId, request: &mut OutgoingRequest, now: Instant, frames: &mut Frames, taken: u64) {
+        let wire_id = self.wire_id(id);
+        self.in_flight += 1;
+        self.window -= request.body.len() as u64;
+        let slot = &mut self.slots[id.index as usize];
+        let mut header = RequestHeader {
+            service: request.service.as_str(),
+            method: request.method,
+            timeout: slot.deadline.map(|deadline| deadline.saturating_duration_since(now)),
+            total: None,
+            metadata: Cow::Borrowed(&request.metadata),
+        };
+        let position = taken + frames.small.len() as u64;
+        let whole = frames.push_request(wire_id, &mut header, &mut request.body);
+        slot.position = if whole { position } else { NOT_BEGUN };
+        slot.stage = Stage::Sent(std::mem::take(&mut request.body));
+    }
+
+    /// The terminal frame of a call has come.
+    fn end(&mut self, wire_id: u64, answer: impl FnOnce(&mut Vec<u8>) -> Answer) -> Option<Waker> {
+        let Some(index) = self.open_slot(wire_id) else {
+            self.late += 1;
+            return None;
+        };
+        self.in_flight -= 1;
+        let slot = &mut self.slots[index as usize];
+        match &mut slot.stage {
+            Stage::Sent(buffer) => {
+                let answer = answer(buffer);
+                slot.stage = Stage::Ended { answer, open: false };
+                slot.waker.take()
+            }
+            Stage::Ended { open, .. } => {
+                *open = false;
+                self.late += 1;
+                None
+            }
+            Stage::Free | Stage::Queued(_) | Stage::Abandoned => {
+                self.late += 1;
+                self.release(index);
+                None
+            }
+        }
+    }
+
+    /// The deadline of a call that waits or is on the wire has passed.
+    fn expire_one(&mut self, id: CallId, frames: &mut Frames) -> Option<Waker> {
+        let wire_id = self.wire_id(id);
+        let sent = matches!(self.slots[id.index as usize].stage, Stage::Sent(_));
+        let (status, open) = if sent {
+            let on_the_wire = self.withdraw(id, wire_id, frames, false);
+            let status = Status::of_call(Code::DeadlineExceeded, "no answer came in time");
+            let unsent = "the request could not be written in time";
+            let unsent = Status::of_call(Code::DeadlineExceeded, unsent).not_executed();
+            if on_the_wire { (status, true) } else { (unsent, false) }
+        } else {
+            (self.no_room().not_executed(), false)
+        };
+        let slot = &mut self.slots[id.index as usize];
+        slot.stage = Stage::Ended { answer: Answer::of_status(status), open };
+        slot.waker.take()
+    }
+
+    /// Takes a request back from the output as far as it has not left; `true` when the peer knows of the call.
+    /// The slot stays as it is when it does, and is released when it does not and `release` is set.
+    fn withdraw(&mut self, id: CallId, wire_id: u64, frames: &mut Frames, release: bool) -> bool {
+        match frames.take_back(wire_id) {
+            TakenBack::Whole(bytes) => {
+                self.in_flight -= 1;
+                self.window += bytes as u64;
+                if release {
+                    self.release(id.index);
+                }
+                false
+            }
+            TakenBack::Rest(bytes) => {
+                self.window += bytes as u64;
+                wire::put_cancel(&mut frames.small, wire_id);
+                true
+            }
+            TakenBack::Gone => {
+                if release {
+                    wire::put_cancel(&mut frames.small, wire_id);
+                }
+                true
+            }
+        }
+    }
+
+    fn no_room(&self) -> Status {
+        let text = if self.in_flight >= self.grant.in_flight {
+            format!("in_flight: {} calls are in flight, as many as the peer allows", self.in_flight)
+        } else {
+            let size = self.grant.request_window.max(self.grant.max_message);
+            format!("request_window: the peer has not taken enough of the {size} bytes of requests that it allows")
+        };
+        Status::of_call(Code::DeadlineExceeded, text)
+    }
+
+    fn has_room(&self, bytes: usize) -> bool {
+        self.in_flight < self.grant.in_flight && bytes as u64 <= self.window
+    }
+
+    fn allocate(&mut self, deadline: Option<Instant>) -> CallId {
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot {
+                generation: 0,
+                stage: Stage::Free,
+                waker: None,
+                deadline: None,
+                position: NOT_BEGUN,
+            });
+            (self.slots.len() - 1) as u32
+        });
+        let slot = &mut self.slots[index as usize];
+        slot.generation = slot.generation.wrapping_add(1).max(1);
+        slot.deadline = deadline;
+        slot.position = NOT_BEGUN;
+        CallId { index, generation: slot.generation }
+    }
+
+    fn release(&mut self, index: u32) {
+        let slot = &mut self.slots[index as usize];
+        slot.stage = Stage::Free;
+        slot.deadline = None;
+        self.free.push(index);
+    }
+
+    fn wire_id(&self, id: CallId) -> u64 {
+        (u64::from(id.generation) << 32) | (u64::from(id.index) << 1) | self.side
+    }
+
+    fn slot(&self, id: CallId) -> Option<&Slot> {
+        self.slots.get(id.index as usize).filter(|slot| slot.generation == id.generation)
+    }
+
+    fn slot_mut(&mut self, id: CallId) -> Option<&mut Slot> {
+        self.slots.get_mut(id.index as usize).filter(|slot| slot.generation == id.generation)
+    }
+
+    /// The slot of a call on the wire whose terminal frame has not come.
+    fn open_slot(&self, wire_id: u64) -> Option<u32> {
+        let id = CallId { index: (wire_id as u32) >> 1, generation: (wire_id >> 32) as u32 };
+        let open = match &self.slot(id)?.stage {
+            Stage::Sent(_) | Stage::Abandoned => true,
+            Stage::Ended { open, .. } => *open,
+            Stage::Free | Stage::Queued(_) => false,
+        };
+        (open && wire_id & 1 == self.side).then_some(id.index)
+    }
+}
+
+/// What an abandoned call leaves, to be dropped without the lock.
+#[derive(Debug, Default)]
+pub(super) struct Abandoned {
+    /// Whether a Cancel was appended.
+    pub(super) cancelled: bool,
+    _waker: Option<Waker>,
+    _stage: Option<Stage>,
+}

@@ -1,0 +1,254 @@
+//! Frames on their way out: small ones whole in one buffer, large messages beside it in parts. Pure.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use crate::{
+    buffer,
+    call::Ending,
+    router::{Finished, Reply},
+    status::{Code, Status},
+    wire::{self, Grant, Kind, MAX_PART, RequestHeader, ResponseHeader},
+};
+
+/// The largest body that is copied into the buffer of small frames.
+const SMALL: usize = 4_096;
+/// About what one write takes: the small frames and one part of each of the next large messages.
+const BATCH: usize = 256 * 1_024;
+
+/// Whole small frames, and large messages that leave in parts.
+#[derive(Debug, Default)]
+pub(super) struct Frames {
+    pub(super) small: Vec<u8>,
+    large: VecDeque<Large>,
+    large_bytes: usize,
+}
+
+/// A message of which some parts may have left.
+#[derive(Debug)]
+struct Large {
+    kind: Kind,
+    id: u64,
+    /// Of the first part; the others have none.
+    header: Vec<u8>,
+    body: Bytes,
+    begun: bool,
+}
+
+/// What became of a large message that is taken back.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum TakenBack {
+    /// It had left whole, or never was there.
+    Gone,
+    /// None of its bytes, so many, had left.
+    Whole(usize),
+    /// So many bytes had not left.
+    Rest(usize),
+}
+
+impl Frames {
+    pub(super) fn is_empty(&self) -> bool {
+        self.small.is_empty() && self.large.is_empty()
+    }
+
+    /// Bytes that wait here, headers of large messages aside.
+    pub(super) fn len(&self) -> usize {
+        self.small.len() + self.large_bytes
+    }
+
+    pub(super) fn has_large(&self) -> bool {
+        !self.large.is_empty()
+    }
+
+    /// Moves all frames of `other` behind those that are here.
+    pub(super) fn append(&mut self, other: &mut Self) {
+        if self.small.is_empty() {
+            std::mem::swap(&mut self.small, &mut other.small);
+        } else {
+            self.small.extend_from_slice(&other.small);
+            other.small.clear();
+        }
+        self.large.append(&mut other.large);
+        self.large_bytes += std::mem::take(&mut other.large_bytes);
+    }
+
+    /// A request. `true`: it stands in the small frames; `false`: it waits among the large messages. The buffer
+    /// of a small request stays with the caller, to be used again.
+    pub(super) fn push_request(&mut self, id: u64, header: &mut RequestHeader<'_>, body: &mut Vec<u8>) -> bool {
+        if body.len() <= SMALL {
+            wire::put_request(&mut self.small, id, header, body, false);
+            return true;
+        }
+        header.total = total(body);
+        let mut bytes = Vec::new();
+        header.put(&mut bytes);
+        self.push_large(Kind::Request, id, bytes, std::mem::take(body));
+        false
+    }
+
+    /// The terminal frame of a call that was served here, within what the peer accepts.
+    pub(super) fn push_reply(&mut self, id: u64, method: &str, finished: Finished, remote: &Grant, max_metadata: usize) {
+        let limit = remote.max_message as usize;
+        let Finished { reply, metadata } = finished;
+        let (ending, metadata, body) = match reply {
+            Reply::Value(body) if body.len() <= limit => (Ending::Ok, metadata, body),
+            Reply::ServiceError(body) if body.len() <= limit => (Ending::ServiceError, metadata, body),
+            Reply::Value(body) | Reply::ServiceError(body) => {
+                let size = body.len();
+                let text = format!("the reply of {method} has {size} bytes, more than the {limit} that the caller accepts");
+                (Ending::Status(Status::of_call(Code::ResourceExhausted, text)), metadata, Vec::new())
+            }
+            Reply::Status(status) => {
+                let details = if status.details().len() <= limit { status.details().to_vec() } else { Vec::new() };
+                (Ending::Status(status), metadata, details)
+            }
+        };
+        let entries = metadata.len();
+        let mut header = response_header(&ending, metadata, remote);
+        if entries > max_metadata {
+            let text = format!("the reply of {method} has {entries} metadata entries, more than the {max_metadata} allowed");
+            header = response_header(&Ending::Status(Status::of_call(Code::ResourceExhausted, text)), Default::default(), remote);
+        }
+        let length = header.encoded_len();
+        let longest = remote.max_header as usize;
+        if length > longest {
+            let text = format!("the reply of {method} has a header of {length} bytes, more than the {longest} that the caller accepts");
+            header = response_header(&Ending::Status(Status::of_call(Code::ResourceExhausted, text)), Default::default(), remote);
+        }
+        self.push_response(id, header, body);
+    }
+
+    fn push_response(&mut self, id: u64, mut header: ResponseHeader<'_>, body: Vec<u8>) {
+        if body.len() <= SMALL {
+            wire::put_response(&mut self.small, id, &header, &body, false);
+            buffer::give(body);
+            return;
+        }
+        header.total = total(&body);
+        let mut bytes = Vec::new();
+        header.put(&mut bytes);
+        self.push_large(Kind::Response, id, bytes, body);
+    }
+
+    fn push_large(&mut self, kind: Kind, id: u64, header: Vec<u8>, body: Vec<u8>) {
+        self.large_bytes += body.len();
+        self.large.push_back(Large { kind, id, header, body: Bytes::from(body), begun: false });
+    }
+
+    /// Takes back what has not left of a large message.
+    pub(super) fn take_back(&mut self, id: u64) -> TakenBack {
+        let Some(index) = self.large.iter().position(|large| large.id == id) else { return TakenBack::Gone };
+        let Some(large) = self.large.remove(index) else { return TakenBack::Gone };
+        let left = large.body.len();
+        self.large_bytes -= left;
+        if large.begun { TakenBack::Rest(left) } else { TakenBack::Whole(left) }
+    }
+
+    /// The next write: all small frames and one part of each of the next large messages, in turn. `spare` becomes
+    /// the next buffer of small frames; `begun` is told the id and the offset of each large message that begins.
+    pub(super) fn next_batch(&mut self, spare: Vec<u8>, mut begun: impl FnMut(u64, usize)) -> Batch {
+        let head = std::mem::replace(&mut self.small, spare);
+        let mut total = head.len();
+        let mut tail = VecDeque::new();
+        let mut turns = self.large.len();
+        while turns > 0 && total < BATCH {
+            turns -= 1;
+            let Some(mut large) = self.large.pop_front() else { break };
+            if !large.begun {
+                begun(large.id, total);
+            }
+            let part = large.body.split_to(large.body.len().min(MAX_PART));
+            let more = !large.body.is_empty();
+            let header = std::mem::take(&mut large.header);
+            let mut prefix = Vec::with_capacity(wire::PREFIX + header.len());
+            wire::put_head(&mut prefix, large.kind, large.id, more, &header, part.len());
+            total += prefix.len() + part.len();
+            self.large_bytes -= part.len();
+            tail.push_back(Bytes::from(prefix));
+            tail.push_back(part);
+            large.begun = true;
+            if more {
+                self.large.push_back(large);
+            }
+        }
+        Batch { head, tail, written: 0, left: total }
+    }
+}
+
+/// The length that the first part announces, when there will be several.
+fn total(body: &[u8]) -> Option<u64> {
+    (body.len() > MAX_PART).then_some(body.len() as u64)
+}
+
+fn response_header(ending: &Ending, metadata: crate::metadata::Metadata, remote: &Grant) -> ResponseHeader<'static> {
+    use std::borrow::Cow;
+    let (ending, metadata) = match ending {
+        Ending::Ok => (wire::Ending::Ok, metadata),
+        Ending::ServiceError => (wire::Ending::ServiceError, metadata),
+        Ending::Status(status) => {
+            let mut message = status.message().to_owned();
+            truncate(&mut message, remote.max_header as usize / 2);
+            let metadata = if metadata.is_empty() { status.metadata().clone() } else { metadata };
+            let not_executed = !status.may_have_run();
+            (wire::Ending::Status { code: status.code(), not_executed, message }, metadata)
+        }
+    };
+    ResponseHeader { ending, total: None, metadata: Cow::Owned(metadata) }
+}
+
+/// Cuts a text to at most `longest` bytes, between two characters.
+fn truncate(text: &mut String, longest: usize) {
+    if text.len() > longest {
+        let end = (0..=longest).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        text.truncate(end);
+    }
+}
+
+/// One write, of which the transport may take a part at a time.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    head: Vec<u8>,
+    tail: VecDeque<Bytes>,
+    /// Of `head`.
+    written: usize,
+    left: usize,
+}
+
+impl Batch {
+    /// How many bytes are still to be written.
+    pub(super) fn left(&self) -> usize {
+        self.left
+    }
+
+    /// What is still to be written, as far as `slices` reach.
+    pub(super) fn slices<'a>(&'a self, slices: &mut [std::io::IoSlice<'a>]) -> usize {
+        let head = std::iter::once(&self.head[self.written.min(self.head.len())..]).filter(|head| !head.is_empty());
+        let all = head.chain(self.tail.iter().map(|bytes| &bytes[..]));
+        slices.iter_mut().zip(all).map(|(slice, bytes)| *slice = std::io::IoSlice::new(bytes)).count()
+    }
+
+    /// Takes note that the transport took `count` bytes.
+    pub(super) fn advance(&mut self, count: usize) {
+        let mut count = count.min(self.left);
+        self.left -= count;
+        let of_head = count.min(self.head.len() - self.written);
+        self.written += of_head;
+        count -= of_head;
+        while count > 0 {
+            let Some(first) = self.tail.front_mut() else { break };
+            let of_first = count.min(first.len());
+            let _ = first.split_to(of_first);
+            count -= of_first;
+            if first.is_empty() {
+                self.tail.pop_front();
+            }
+        }
+    }
+
+    /// The buffer of small frames, to be used again.
+    pub(super) fn into_spare(mut self) -> Vec<u8> {
+        self.head.clear();
+        self.head
+    }
+}

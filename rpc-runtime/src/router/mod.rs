@@ -1,0 +1,170 @@
+//! From a service's and a method's name to its handler, and the running of a handler: used by servers, by
+//! channels that offer services, and in-process. It knows no connection.
+
+mod reply;
+mod request;
+mod running;
+mod trust;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+pub use reply::{HandlerFuture, Outcome, Reply, reply_outcome, reply_value};
+pub use request::Request;
+pub(crate) use running::{Finished, Running};
+pub(crate) use trust::Trust;
+
+use crate::{
+    descriptor::{Execution, MethodDescriptor, ServiceDescriptor},
+    status::{Code, Status},
+};
+
+/// An implementation of a service, ready to be registered. The macro writes it for `FooServer`.
+pub trait Service: Send + Sync + 'static {
+    /// The name it is registered under, by default the trait's.
+    fn name(&self) -> &str;
+
+    /// What the macro says of the trait.
+    fn descriptor(&self) -> &'static ServiceDescriptor;
+
+    /// One handler for each method.
+    fn methods(&self) -> Vec<Method>;
+}
+
+/// Makes the future of one call, or refuses its arguments.
+type Handler = dyn Fn(&Request<'_>) -> Result<HandlerFuture, Status> + Send + Sync;
+
+/// A method and its handler.
+pub struct Method {
+    descriptor: &'static MethodDescriptor,
+    handler: Box<Handler>,
+}
+
+impl Method {
+    /// A method with one request and one response.
+    pub fn unary<S: ?Sized + Send + Sync + 'static>(
+        descriptor: &'static MethodDescriptor,
+        service: &Arc<S>,
+        row: fn(&Arc<S>, &Request<'_>) -> Result<HandlerFuture, Status>,
+    ) -> Self {
+        let service = Arc::clone(service);
+        Self { descriptor, handler: Box::new(move |request| row(&service, request)) }
+    }
+}
+
+/// The handlers of all registered services, by service and method.
+#[derive(Default)]
+pub(crate) struct Router {
+    services: BTreeMap<String, BTreeMap<&'static str, Arc<Route>>>,
+}
+
+/// A registered method.
+pub(crate) struct Route {
+    pub(crate) descriptor: &'static MethodDescriptor,
+    /// `Service.Method`, with the name that the service was registered under.
+    service: String,
+    handler: Box<Handler>,
+    pub(crate) trust: Trust,
+}
+
+impl Router {
+    /// Adds a service. Two under one name, or two methods of one name, are an error.
+    pub(crate) fn register(&mut self, service: &dyn Service) -> Result<(), Status> {
+        let name = service.name();
+        if name.is_empty() || name.contains('.') || name.len() > MAX_NAME {
+            return Err(Status::of_call(
+                Code::InvalidArgument,
+                format!("the service name {name:?} must have 1 to {MAX_NAME} bytes and no dot"),
+            ));
+        }
+        if self.services.contains_key(name) {
+            return Err(Status::of_call(
+                Code::AlreadyExists,
+                format!("the service {name} is registered twice; give one of them a name of its own with named(..)"),
+            ));
+        }
+        let mut methods = BTreeMap::new();
+        for Method { descriptor, handler } in service.methods() {
+            let route = Route { descriptor, service: name.to_owned(), handler, trust: Trust::default() };
+            if methods.insert(descriptor.name, Arc::new(route)).is_some() {
+                let text = format!("the service {name} has two methods named {}", descriptor.name);
+                return Err(Status::of_call(Code::AlreadyExists, text));
+            }
+        }
+        self.services.insert(name.to_owned(), methods);
+        Ok(())
+    }
+
+    /// The handler of a method, or why there is none (`UNIMPLEMENTED`, *not executed*).
+    pub(crate) fn find(&self, service: &str, method: &str) -> Result<&Arc<Route>, Status> {
+        let unimplemented = |text: String| Status::of_call(Code::Unimplemented, text).not_executed();
+        let methods = self
+            .services
+            .get(service)
+            .ok_or_else(|| unimplemented(format!("there is no service {service:?} here")))?;
+        methods.get(method).ok_or_else(|| unimplemented(format!("the service {service} has no method {method:?}")))
+    }
+}
+
+/// The longest name of a service or method, in bytes.
+const MAX_NAME: usize = 256;
+
+impl Route {
+    /// Whether this request names this route: spares the look-up when a method is called many times in a row.
+    pub(crate) fn is(&self, service: &str, method: &str) -> bool {
+        self.descriptor.name == method && self.service == service
+    }
+
+    /// Whether the handler is to be polled in the connection's task.
+    pub(crate) fn runs_inline(&self, now_ms: u64) -> bool {
+        match self.descriptor.execution {
+            Execution::Auto => self.trust.is_earned(now_ms),
+            Execution::Inline => true,
+            Execution::Task => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Empty(&'static str);
+
+    impl Service for Empty {
+        fn name(&self) -> &str {
+            self.0
+        }
+        fn descriptor(&self) -> &'static ServiceDescriptor {
+            &ServiceDescriptor { name: "Empty", docs: "", methods: &[] }
+        }
+        fn methods(&self) -> Vec<Method> {
+            Vec::new()
+        }
+    }
+
+    #[test]
+    fn a_duplicate_registration_is_an_error_and_not_a_panic() {
+        let mut router = Router::default();
+        router.register(&Empty("Empty")).unwrap();
+        let error = router.register(&Empty("Empty")).unwrap_err();
+        assert_eq!(error.code(), Code::AlreadyExists);
+        router.register(&Empty("other")).unwrap();
+    }
+
+    #[test]
+    fn an_unknown_service_and_an_unknown_method_are_told_apart() {
+        let mut router = Router::default();
+        router.register(&Empty("Empty")).unwrap();
+        let error = |service, method| router.find(service, method).err().unwrap();
+        assert!(error("Nobody", "m").message().contains("no service \"Nobody\""));
+        assert!(error("Empty", "m").message().contains("no method \"m\""));
+        assert!(!error("Empty", "m").may_have_run());
+    }
+
+    #[test]
+    fn a_name_that_can_not_travel_is_refused() {
+        let mut router = Router::default();
+        assert_eq!(router.register(&Empty("a.b")).unwrap_err().code(), Code::InvalidArgument);
+        assert_eq!(router.register(&Empty("")).unwrap_err().code(), Code::InvalidArgument);
+    }
+}

@@ -1,0 +1,82 @@
+//! What a handler ends with, encoded; and the trait that tells a `Result` from a plain value.
+
+use std::pin::Pin;
+
+use serde::Serialize;
+
+use crate::{
+    buffer,
+    codec::CodecKind,
+    status::{CallError, Code, Status},
+};
+
+/// A handler at work.
+pub type HandlerFuture = Pin<Box<dyn Future<Output = Reply> + Send>>;
+
+/// The encoded end of a call.
+#[derive(Debug)]
+pub enum Reply {
+    /// The handler's value.
+    Value(Vec<u8>),
+    /// The service's own error.
+    ServiceError(Vec<u8>),
+    /// A failure that the framework, or the handler in its stead, reports.
+    Status(Status),
+}
+
+/// A `Result` that a method returns, under whatever alias.
+pub trait Outcome {
+    /// What the client's call gives.
+    type Ok;
+    /// How the client's call fails.
+    type Error;
+
+    /// Encodes it.
+    fn reply(self, codec: CodecKind) -> Reply;
+}
+
+impl<T: Serialize, E: Serialize> Outcome for Result<T, E> {
+    type Ok = T;
+    type Error = CallError<E>;
+
+    fn reply(self, codec: CodecKind) -> Reply {
+        match self {
+            Ok(value) => encode(codec, &value, Reply::Value),
+            Err(error) => encode(codec, &error, Reply::ServiceError),
+        }
+    }
+}
+
+// Coherent with the above because Status does not implement Serialize.
+impl<T: Serialize> Outcome for Result<T, Status> {
+    type Ok = T;
+    type Error = Status;
+
+    fn reply(self, codec: CodecKind) -> Reply {
+        match self {
+            Ok(value) => encode(codec, &value, Reply::Value),
+            Err(status) => Reply::Status(status.leaving_handler()),
+        }
+    }
+}
+
+/// The reply of a method that returns a `Result`.
+pub fn reply_outcome<R: Outcome>(codec: CodecKind, outcome: R) -> Reply {
+    outcome.reply(codec)
+}
+
+/// The reply of a method that returns a plain value.
+pub fn reply_value<T: Serialize>(codec: CodecKind, value: &T) -> Reply {
+    encode(codec, value, Reply::Value)
+}
+
+fn encode<T: Serialize>(codec: CodecKind, value: &T, reply: fn(Vec<u8>) -> Reply) -> Reply {
+    let mut body = buffer::take();
+    match codec.encode(value, &mut body) {
+        Ok(()) => reply(body),
+        Err(error) => {
+            let text = format!("the reply can not be encoded as {}: {error}", codec.name());
+            Reply::Status(Status::of_call(Code::Internal, text))
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! What a handler is made from: the method and the encoded arguments.
+
+use serde::de::DeserializeOwned;
+
+use crate::{
+    codec::CodecKind,
+    descriptor::MethodDescriptor,
+    status::{Code, Status},
+};
+
+/// A request as generated code sees it.
+pub struct Request<'a> {
+    pub(crate) method: &'static MethodDescriptor,
+    pub(crate) codec: CodecKind,
+    pub(crate) body: &'a [u8],
+}
+
+impl Request<'_> {
+    /// The codec of the connection.
+    pub fn codec(&self) -> CodecKind {
+        self.codec
+    }
+
+    /// Decodes the tuple of arguments; `INVALID_ARGUMENT`, *not executed*, when that fails.
+    pub fn arguments<T: DeserializeOwned>(&self) -> Result<T, Status> {
+        self.codec.decode(self.body).map_err(|error| {
+            let text = format!("the arguments of {} can not be decoded: {error}", self.method.full_name);
+            Status::of_call(Code::InvalidArgument, text).not_executed()
+        })
+    }
+}
