@@ -1,0 +1,163 @@
+//! The one guard through which every codec decodes: what a body may cost is bounded by the bytes that came.
+//!
+//! It wraps the codec's deserializer and everything that passes between it and the types' own code. Values nest at
+//! most [`DEPTH`] deep. What sequences and maps that are not finished may reserve ahead is at most one element for
+//! each byte that remains, all of them together. Elements that consume no byte are at most [`EMPTY`] in all.
+//! It knows no format, and holds no copy of the input.
+
+mod access;
+mod deserializer;
+mod visitor;
+
+use std::cell::Cell;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, Visitor},
+};
+
+/// How deep values may nest: each sequence, tuple, struct, map, enum and `Some` is one level. The limit of serde_json.
+pub(super) const DEPTH: u8 = 128;
+
+/// How many elements of sequences and entries of maps may consume no byte, such as those of a `Vec<()>`.
+pub(super) const EMPTY: usize = 65_536;
+
+/// Where the bytes come from, and what the guard must know of it.
+pub(super) trait Source<'de> {
+    /// Whether lengths come ahead of the elements. Where they do not, each element has bytes of its own and
+    /// [`remaining`](Self::remaining) is not asked.
+    const ANNOUNCES: bool;
+
+    /// The bytes that are not yet consumed.
+    fn remaining(&self) -> usize;
+
+    /// Reads a string, reserving nothing before its bytes are seen to be there.
+    fn read_str<D, V>(&self, deserializer: D, visitor: V) -> Result<V::Value, D::Error>
+    where
+        D: Deserializer<'de>,
+        V: Visitor<'de>;
+
+    /// Reads a byte sequence in the same way.
+    fn read_bytes<D, V>(&self, deserializer: D, visitor: V) -> Result<V::Value, D::Error>
+    where
+        D: Deserializer<'de>,
+        V: Visitor<'de>;
+}
+
+/// Decodes one value from `deserializer`, which reads from `source`.
+#[inline]
+pub(super) fn decode<'de, T, D, S>(deserializer: D, source: &S) -> Result<T, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+    S: Source<'de>,
+{
+    let budget = Budget { source, claimed: Cell::new(0), empty: Cell::new(0) };
+    T::deserialize(Guarded { inner: deserializer, scope: Scope { budget: &budget, depth: DEPTH } })
+}
+
+/// A deserializer, seed or enum of the codec or of a type, within a scope.
+struct Guarded<'g, T, S> {
+    inner: T,
+    scope: Scope<'g, S>,
+}
+
+/// What one decoding has used up.
+struct Budget<'s, S> {
+    source: &'s S,
+    /// Elements that unfinished sequences and maps were told to expect and that have not begun.
+    claimed: Cell<usize>,
+    empty: Cell<usize>,
+}
+
+/// A level of nesting in one decoding.
+struct Scope<'g, S> {
+    budget: &'g Budget<'g, S>,
+    /// The levels that may still be entered.
+    depth: u8,
+}
+
+impl<S> Clone for Scope<'_, S> {
+    #[inline]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S> Copy for Scope<'_, S> {}
+
+impl<'g, S> Scope<'g, S> {
+    #[inline]
+    fn wrap<T>(self, inner: T) -> Guarded<'g, T, S> {
+        Guarded { inner, scope: self }
+    }
+
+    #[inline]
+    fn deeper<E: Error>(self) -> Result<Self, E> {
+        match self.depth.checked_sub(1) {
+            Some(depth) => Ok(Self { depth, ..self }),
+            None => Err(too_deep()),
+        }
+    }
+}
+
+impl<'de, S: Source<'de>> Scope<'_, S> {
+    #[inline]
+    fn remaining(self) -> usize {
+        self.budget.source.remaining()
+    }
+
+    /// Of `announced` elements, how many may be reserved ahead. Each needs a byte that no other may claim, unless it
+    /// is one of those that consume none.
+    #[inline]
+    fn claim<E: Error>(self, announced: usize) -> Result<usize, E> {
+        let Budget { claimed, empty, .. } = self.budget;
+        let remaining = self.remaining();
+        if announced > remaining + (EMPTY - empty.get()) {
+            return Err(too_many(announced, remaining));
+        }
+        let granted = announced.min(remaining.saturating_sub(claimed.get()));
+        claimed.set(claimed.get() + granted);
+        Ok(granted)
+    }
+
+    /// Gives back one element of a claim, because it begins.
+    #[inline]
+    fn begin(self, claim: &mut usize) {
+        if *claim > 0 {
+            *claim -= 1;
+            self.budget.claimed.set(self.budget.claimed.get() - 1);
+        }
+    }
+
+    /// Counts the element that began when `before` bytes remained, if it consumed none.
+    #[inline]
+    fn end<E: Error>(self, before: usize) -> Result<(), E> {
+        let empty = &self.budget.empty;
+        if self.remaining() == before {
+            if empty.get() == EMPTY {
+                return Err(too_empty());
+            }
+            empty.set(empty.get() + 1);
+        }
+        Ok(())
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn too_deep<E: Error>() -> E {
+    E::custom(format_args!("values nest deeper than {DEPTH} levels"))
+}
+
+#[cold]
+#[inline(never)]
+fn too_many<E: Error>(announced: usize, remaining: usize) -> E {
+    E::custom(format_args!("{announced} elements are announced where {remaining} bytes remain"))
+}
+
+#[cold]
+#[inline(never)]
+fn too_empty<E: Error>() -> E {
+    E::custom(format_args!("more than {EMPTY} elements consume no byte"))
+}

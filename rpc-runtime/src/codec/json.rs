@@ -1,0 +1,60 @@
+//! The codec `json`: serde_json, decoded through the guard.
+
+use serde::{Deserialize, Deserializer, Serialize, de::Visitor};
+
+use super::{
+    DecodeError, EncodeError,
+    guard::{self, Source},
+};
+
+#[inline]
+pub(super) fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    let mut serializer = serde_json::Serializer::new(out);
+    value.serialize(&mut serializer).map_err(EncodeError::new)
+}
+
+#[inline]
+pub(super) fn decode<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, DecodeError> {
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let value = guard::decode(&mut deserializer, &Text).map_err(DecodeError::new)?;
+    deserializer.end().map_err(|error| left_over(body, &error))?;
+    Ok(value)
+}
+
+/// JSON announces no length, and each of its elements has bytes of its own.
+struct Text;
+
+impl<'de> Source<'de> for Text {
+    const ANNOUNCES: bool = false;
+
+    #[inline]
+    fn remaining(&self) -> usize {
+        0
+    }
+
+    #[inline]
+    fn read_str<D, V>(&self, deserializer: D, visitor: V) -> Result<V::Value, D::Error>
+    where
+        D: Deserializer<'de>,
+        V: Visitor<'de>,
+    {
+        deserializer.deserialize_str(visitor)
+    }
+
+    #[inline]
+    fn read_bytes<D, V>(&self, deserializer: D, visitor: V) -> Result<V::Value, D::Error>
+    where
+        D: Deserializer<'de>,
+        V: Visitor<'de>,
+    {
+        deserializer.deserialize_bytes(visitor)
+    }
+}
+
+/// `error` says in which line and column the rest begins, both counted from 1, columns in bytes.
+#[cold]
+fn left_over(body: &[u8], error: &serde_json::Error) -> DecodeError {
+    let before: usize = body.split_inclusive(|byte| *byte == b'\n').take(error.line() - 1).map(<[u8]>::len).sum();
+    let left = body.len().saturating_sub(before + error.column().saturating_sub(1));
+    DecodeError::new(format_args!("{left} bytes are left over after the value: {error}"))
+}

@@ -1,0 +1,289 @@
+//! The first bytes of a connection: `magic | u16 length | JSON`, once each way. What is behind them belongs
+//! to the frames. Which version, codec and grants are chosen is for client and server to decide.
+
+use std::{collections::BTreeMap, error::Error, fmt};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
+
+use crate::status::Code;
+
+/// What both sides send first. No text begins with its first byte, and a change of line ends breaks it.
+pub(crate) const MAGIC: [u8; 8] = *b"\xF5RPC\r\n\x1A\n";
+
+/// The longest JSON text, in bytes.
+const MAX_TEXT: usize = 4_096;
+/// Magic and length.
+const PREFIX: usize = MAGIC.len() + size_of::<u16>();
+
+/// What the side that dialled says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Hello {
+    pub(crate) versions: Versions,
+    /// The name of the codec that it wants to speak.
+    pub(crate) codec: String,
+    #[serde(default)]
+    pub(crate) grant: Grant,
+    #[serde(default)]
+    pub(crate) features: Vec<String>,
+    #[serde(default)]
+    pub(crate) metadata: BTreeMap<String, String>,
+}
+
+/// The versions of the protocol that a side speaks, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Versions {
+    pub(crate) min: u32,
+    pub(crate) max: u32,
+}
+
+/// What its sender allows the other side. The default is what is granted before anything was said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Grant {
+    /// Calls without a terminal frame.
+    pub(crate) in_flight: u32,
+    /// Bytes of request bodies that were not yet given back.
+    pub(crate) request_window: u32,
+    /// Bytes of one message.
+    pub(crate) max_message: u32,
+    /// Bytes of one header.
+    pub(crate) max_header: u32,
+    /// Open streams.
+    pub(crate) streams: u32,
+    /// Bytes of stream items at the start of each stream.
+    pub(crate) stream_window: u32,
+}
+
+impl Default for Grant {
+    fn default() -> Self {
+        Self {
+            in_flight: 64,
+            request_window: 65_536,
+            max_message: 16_384,
+            max_header: 16_384,
+            streams: 0,
+            stream_window: 0,
+        }
+    }
+}
+
+/// What the side that accepted says: yes or no.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Answer {
+    Welcome(Welcome),
+    Refusal(Refusal),
+}
+
+/// What was agreed on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Welcome {
+    pub(crate) version: u32,
+    pub(crate) codec: String,
+    #[serde(default)]
+    pub(crate) grant: Grant,
+    #[serde(default)]
+    pub(crate) features: Vec<String>,
+}
+
+/// Why there is no connection, and what would have been possible.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Refusal {
+    #[serde(serialize_with = "code_to_number", deserialize_with = "code_from_number")]
+    pub(crate) code: Code,
+    #[serde(default)]
+    pub(crate) reason: String,
+    pub(crate) versions: Versions,
+    #[serde(default)]
+    pub(crate) codecs: Vec<String>,
+}
+
+/// The bytes of a Hello; an error when its metadata makes it too long.
+pub(crate) fn encode_hello(hello: &Hello) -> Result<Vec<u8>, HandshakeError> {
+    encode(hello)
+}
+
+/// The bytes of an answer. A reason that would make it too long is cut.
+pub(crate) fn encode_answer(answer: &Answer) -> Vec<u8> {
+    encode(answer).unwrap_or_else(|_| {
+        encode(&shortened(answer)).expect("the codecs and features of this side are few, and 512 characters fit")
+    })
+}
+
+/// How far a handshake has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Handshake<T> {
+    /// `needed` bytes in all are wanted so far, never more than 4,106.
+    Incomplete { needed: usize },
+    /// It took `length` bytes; what is behind them are frames.
+    Done { value: T, length: usize },
+}
+
+/// Reads the first bytes of a side that dialled.
+pub(crate) fn parse_hello(input: &[u8]) -> Result<Handshake<Hello>, HandshakeError> {
+    let parsed = parse::<Hello>(input)?;
+    match &parsed {
+        Handshake::Done { value: Hello { versions: Versions { min, max }, .. }, .. } if min > max => {
+            Err(HandshakeError::Malformed(format!("versions from {min} to {max}")))
+        }
+        _ => Ok(parsed),
+    }
+}
+
+/// Reads the first bytes of a side that accepted.
+pub(crate) fn parse_answer(input: &[u8]) -> Result<Handshake<Answer>, HandshakeError> {
+    let (value, length) = match parse::<Alternatives>(input)? {
+        Handshake::Incomplete { needed } => return Ok(Handshake::Incomplete { needed }),
+        Handshake::Done { value, length } => (value, length),
+    };
+    let value = match value {
+        Alternatives { welcome: Some(welcome), refusal: None } => Answer::Welcome(welcome),
+        Alternatives { welcome: None, refusal: Some(refusal) } => Answer::Refusal(refusal),
+        _ => return Err(HandshakeError::Malformed("not exactly one of `welcome` and `refusal`".to_owned())),
+    };
+    Ok(Handshake::Done { value, length })
+}
+
+/// Why a handshake failed: the connection must be closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum HandshakeError {
+    /// The peer speaks another protocol.
+    Foreign(ForeignProtocol),
+    /// The peer sent something unknown.
+    Magic {
+        /// The first bytes, eight at most.
+        found: Vec<u8>,
+    },
+    /// The JSON text is too long.
+    TooLong { announced: usize, limit: usize },
+    /// The JSON text is not what it should be.
+    Malformed(String),
+}
+
+impl fmt::Display for HandshakeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Foreign(protocol) => write!(f, "expected a handshake, the peer sent {protocol}"),
+            Self::Magic { found } => {
+                write!(f, "expected a handshake, which begins with {MAGIC:02x?}, the peer sent {found:02x?}")
+            }
+            Self::TooLong { announced, limit } => {
+                write!(f, "a handshake of {announced} bytes, the limit is {limit}")
+            }
+            Self::Malformed(cause) => write!(f, "malformed handshake: {cause}"),
+        }
+    }
+}
+
+impl Error for HandshakeError {}
+
+/// Another protocol, recognised by its first bytes, so that a log can name a mistaken port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ForeignProtocol {
+    Http,
+    Tls,
+    TlsAlert,
+    Ssh,
+    Json,
+}
+
+impl ForeignProtocol {
+    const STARTS: [(&[u8], Self); 15] = [
+        (b"GET ", Self::Http),
+        (b"HEAD ", Self::Http),
+        (b"POST ", Self::Http),
+        (b"PUT ", Self::Http),
+        (b"PATCH ", Self::Http),
+        (b"DELETE ", Self::Http),
+        (b"CONNECT ", Self::Http),
+        (b"OPTIONS ", Self::Http),
+        (b"TRACE ", Self::Http),
+        (b"PRI * HTTP/", Self::Http),
+        (b"HTTP/", Self::Http),
+        (b"\x16\x03", Self::Tls),
+        (b"\x15\x03", Self::TlsAlert),
+        (b"SSH-", Self::Ssh),
+        (b"{", Self::Json),
+    ];
+
+    /// The protocol that `input` may be the start of, judged by the bytes that there are.
+    fn recognise(input: &[u8]) -> Option<Self> {
+        let fits = |start: &[u8]| start.iter().zip(input).all(|(expected, found)| expected == found);
+        Self::STARTS.iter().find(|(start, _)| fits(start)).map(|(_, protocol)| *protocol)
+    }
+}
+
+impl fmt::Display for ForeignProtocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Http => "http",
+            Self::Tls => "a tls client hello",
+            Self::TlsAlert => "a tls alert",
+            Self::Ssh => "an ssh banner",
+            Self::Json => "json without the magic bytes",
+        })
+    }
+}
+
+/// An answer as it may come: with fields of later versions, and with mistakes.
+#[derive(Deserialize)]
+struct Alternatives {
+    welcome: Option<Welcome>,
+    refusal: Option<Refusal>,
+}
+
+fn parse<T: DeserializeOwned>(input: &[u8]) -> Result<Handshake<T>, HandshakeError> {
+    check_magic(input)?;
+    let Some((_, [low, high, rest @ ..])) = input.split_at_checked(MAGIC.len()) else {
+        return Ok(Handshake::Incomplete { needed: PREFIX });
+    };
+    let announced = usize::from(u16::from_le_bytes([*low, *high]));
+    if announced > MAX_TEXT {
+        return Err(HandshakeError::TooLong { announced, limit: MAX_TEXT });
+    }
+    let length = PREFIX + announced;
+    let Some(text) = rest.get(..announced) else { return Ok(Handshake::Incomplete { needed: length }) };
+    let value = serde_json::from_slice(text).map_err(|error| HandshakeError::Malformed(printable(&error)))?;
+    Ok(Handshake::Done { value, length })
+}
+
+/// An error at the first byte that is not the magic's.
+fn check_magic(input: &[u8]) -> Result<(), HandshakeError> {
+    if MAGIC.iter().zip(input).all(|(expected, found)| expected == found) {
+        return Ok(());
+    }
+    Err(match ForeignProtocol::recognise(input) {
+        Some(protocol) => HandshakeError::Foreign(protocol),
+        None => HandshakeError::Magic { found: input.iter().copied().take(MAGIC.len()).collect() },
+    })
+}
+
+/// The cause for a log line: it may quote the peer.
+fn printable(error: &serde_json::Error) -> String {
+    error.to_string().chars().filter(|character| !character.is_control()).take(200).collect()
+}
+
+fn encode(value: &impl Serialize) -> Result<Vec<u8>, HandshakeError> {
+    let text = serde_json::to_vec(value).expect("a handshake has only text keys");
+    let too_long = || HandshakeError::TooLong { announced: text.len(), limit: MAX_TEXT };
+    let length = u16::try_from(text.len()).ok().filter(|length| usize::from(*length) <= MAX_TEXT);
+    let length = length.ok_or_else(too_long)?;
+    Ok([&MAGIC[..], &length.to_le_bytes(), &text].concat())
+}
+
+fn shortened(answer: &Answer) -> Answer {
+    let mut answer = answer.clone();
+    if let Answer::Refusal(refusal) = &mut answer {
+        refusal.reason = refusal.reason.chars().take(512).collect();
+    }
+    answer
+}
+
+// serde passes the field by reference.
+fn code_to_number<S: Serializer>(code: &Code, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u8(code.number())
+}
+
+fn code_from_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Code, D::Error> {
+    u64::deserialize(deserializer).map(Code::from_number)
+}
