@@ -1,13 +1,13 @@
 //! The pending table: every call of this side from its registration to its terminal frame, in slots that are used
 //! again. Pure: no I/O, no clock; wakers and old buffers are handed out, to be woken and dropped without the lock.
 
-use std::{borrow::Cow, collections::VecDeque, task::Waker};
+use std::{borrow::Cow, collections::VecDeque, task::Waker, time::Duration};
 
 use tokio::time::Instant;
 
 use super::frames::{Frames, TakenBack};
 use crate::{
-    call::{Answer, Ending, OutgoingRequest},
+    call::{Answer, Ending, OutgoingRequest, ServiceName},
     metadata::Metadata,
     status::{Code, Status},
     wire::{self, Grant, RequestHeader},
@@ -63,7 +63,10 @@ enum Stage {
     /// On the wire, and the caller has gone.
     Abandoned,
     /// Ended; `open` while the terminal frame has not come.
-    Ended { answer: Answer, open: bool },
+    Ended {
+        answer: Answer,
+        open: bool,
+    },
 }
 
 impl Calls {
@@ -97,6 +100,15 @@ impl Calls {
         self.late
     }
 
+    pub(super) fn count_late(&mut self) {
+        self.late += 1;
+    }
+
+    /// Whether calls wait for room.
+    pub(super) fn has_queue(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
     /// Slots that are not free: calls whose outcome was not taken, or that are still on the wire.
     pub(super) fn occupied(&self) -> usize {
         self.slots.len() - self.free.len()
@@ -108,6 +120,7 @@ impl Calls {
         &mut self,
         mut request: OutgoingRequest,
         deadline: Option<Instant>,
+        waker: Option<Waker>,
         now: Instant,
         frames: &mut Frames,
         taken: u64,
@@ -115,7 +128,7 @@ impl Calls {
         if let Some(status) = &self.refusing {
             return Err(status.clone());
         }
-        let id = self.allocate(deadline);
+        let id = self.allocate(deadline, waker);
         if self.queue.is_empty() && self.has_room(request.body.len()) {
             self.send(id, &mut request, now, frames, taken);
         } else {
@@ -147,27 +160,31 @@ impl Calls {
         }
     }
 
-    /// The outcome of a call, once: the slot is free after it, or when its terminal frame has come. Gives back the
-    /// waker that was replaced.
-    pub(super) fn poll(&mut self, id: CallId, waker: &Waker) -> (Option<Answer>, Option<Waker>) {
-        let Some(slot) = self.slot_mut(id) else {
-            return (Some(Answer::of_status(Status::internal("the call was taken already"))), None);
-        };
+    /// The outcome of a call, once: the slot is free after it, or when its terminal frame has come.
+    pub(super) fn poll(&mut self, id: CallId, waker: &Waker) -> Polled {
+        let Some(slot) = self.slot_mut(id) else { return Polled::Ready(taken_already(), None) };
+        if !matches!(slot.stage, Stage::Ended { .. }) {
+            let known = slot.waker.as_ref().is_some_and(|old| old.will_wake(waker));
+            return if known { Polled::Pending } else { Polled::OtherWaker };
+        }
+        let old = slot.waker.take();
         match std::mem::replace(&mut slot.stage, Stage::Abandoned) {
             Stage::Ended { answer, open } => {
-                let old = slot.waker.take();
                 if !open {
                     self.release(id.index);
                 }
-                (Some(answer), old)
+                Polled::Ready(answer, old)
             }
-            stage => {
-                slot.stage = stage;
-                match &slot.waker {
-                    Some(old) if old.will_wake(waker) => (None, None),
-                    _ => (None, slot.waker.replace(waker.clone())),
-                }
-            }
+            _ => Polled::Ready(taken_already(), old),
+        }
+    }
+
+    /// The same with another waker to be told. Gives back the one it replaces.
+    pub(super) fn poll_with(&mut self, id: CallId, waker: Waker) -> (Option<Answer>, Option<Waker>) {
+        match self.poll(id, &waker) {
+            Polled::Ready(answer, old) => (Some(answer), old),
+            Polled::Pending => (None, Some(waker)),
+            Polled::OtherWaker => (None, self.slot_mut(id).and_then(|slot| slot.waker.replace(waker))),
         }
     }
 
@@ -304,13 +321,8 @@ impl Calls {
         self.in_flight += 1;
         self.window -= request.body.len() as u64;
         let slot = &mut self.slots[id.index as usize];
-        let mut header = RequestHeader {
-            service: request.service.as_str(),
-            method: request.method,
-            timeout: slot.deadline.map(|deadline| deadline.saturating_duration_since(now)),
-            total: None,
-            metadata: Cow::Borrowed(&request.metadata),
-        };
+        let timeout = slot.deadline.map(|deadline| deadline.saturating_duration_since(now));
+        let mut header = header(&request.service, request.method, timeout, &request.metadata);
         let position = taken + frames.small.len() as u64;
         let whole = frames.push_request(wire_id, &mut header, &mut request.body);
         slot.position = if whole { position } else { NOT_BEGUN };
@@ -402,7 +414,7 @@ impl Calls {
         self.in_flight < self.grant.in_flight && bytes as u64 <= self.window
     }
 
-    fn allocate(&mut self, deadline: Option<Instant>) -> CallId {
+    fn allocate(&mut self, deadline: Option<Instant>, waker: Option<Waker>) -> CallId {
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot {
                 generation: 0,
@@ -416,6 +428,7 @@ impl Calls {
         let slot = &mut self.slots[index as usize];
         slot.generation = slot.generation.wrapping_add(1).max(1);
         slot.deadline = deadline;
+        slot.waker = waker;
         slot.position = NOT_BEGUN;
         CallId { index, generation: slot.generation }
     }
@@ -449,6 +462,38 @@ impl Calls {
         };
         (open && wire_id & 1 == self.side).then_some(id.index)
     }
+}
+
+impl OutgoingRequest {
+    /// The longest that its frame's header can be.
+    pub(super) fn header_len(&self) -> usize {
+        let mut header = header(&self.service, self.method, Some(Duration::MAX), &self.metadata);
+        header.total = Some(u64::MAX);
+        header.encoded_len()
+    }
+}
+
+fn header<'a>(
+    service: &'a ServiceName,
+    method: &'a str,
+    timeout: Option<Duration>,
+    metadata: &'a Metadata,
+) -> RequestHeader<'a> {
+    RequestHeader { service: service.as_str(), method, timeout, total: None, metadata: Cow::Borrowed(metadata) }
+}
+
+/// What came of asking for an outcome.
+#[derive(Debug)]
+pub(super) enum Polled {
+    /// The outcome, and a waker to be dropped without the lock.
+    Ready(Answer, Option<Waker>),
+    Pending,
+    /// Nothing yet, and another waker is kept than the one given.
+    OtherWaker,
+}
+
+fn taken_already() -> Answer {
+    Answer::of_status(Status::internal("the outcome of a call was taken twice"))
 }
 
 /// What an abandoned call leaves, to be dropped without the lock.

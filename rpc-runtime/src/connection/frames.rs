@@ -88,7 +88,14 @@ impl Frames {
     }
 
     /// The terminal frame of a call that was served here, within what the peer accepts.
-    pub(super) fn push_reply(&mut self, id: u64, method: &str, finished: Finished, remote: &Grant, max_metadata: usize) {
+    pub(super) fn push_reply(
+        &mut self,
+        id: u64,
+        method: &str,
+        finished: Finished,
+        remote: &Grant,
+        max_metadata: usize,
+    ) {
         let limit = remote.max_message as usize;
         let Finished { reply, metadata } = finished;
         let (ending, metadata, body) = match reply {
@@ -96,7 +103,8 @@ impl Frames {
             Reply::ServiceError(body) if body.len() <= limit => (Ending::ServiceError, metadata, body),
             Reply::Value(body) | Reply::ServiceError(body) => {
                 let size = body.len();
-                let text = format!("the reply of {method} has {size} bytes, more than the {limit} that the caller accepts");
+                let text =
+                    format!("the reply of {method} has {size} bytes, more than the {limit} that the caller accepts");
                 (Ending::Status(Status::of_call(Code::ResourceExhausted, text)), metadata, Vec::new())
             }
             Reply::Status(status) => {
@@ -107,14 +115,25 @@ impl Frames {
         let entries = metadata.len();
         let mut header = response_header(&ending, metadata, remote);
         if entries > max_metadata {
-            let text = format!("the reply of {method} has {entries} metadata entries, more than the {max_metadata} allowed");
-            header = response_header(&Ending::Status(Status::of_call(Code::ResourceExhausted, text)), Default::default(), remote);
+            let text =
+                format!("the reply of {method} has {entries} metadata entries, more than the {max_metadata} allowed");
+            header = response_header(
+                &Ending::Status(Status::of_call(Code::ResourceExhausted, text)),
+                Default::default(),
+                remote,
+            );
         }
         let length = header.encoded_len();
         let longest = remote.max_header as usize;
         if length > longest {
-            let text = format!("the reply of {method} has a header of {length} bytes, more than the {longest} that the caller accepts");
-            header = response_header(&Ending::Status(Status::of_call(Code::ResourceExhausted, text)), Default::default(), remote);
+            let text = format!(
+                "the reply of {method} has a header of {length} bytes, more than the {longest} that the caller accepts"
+            );
+            header = response_header(
+                &Ending::Status(Status::of_call(Code::ResourceExhausted, text)),
+                Default::default(),
+                remote,
+            );
         }
         self.push_response(id, header, body);
     }

@@ -2,6 +2,7 @@
 //! lock, and the hand-over of the right to write. No I/O and no user code ever runs under the lock.
 
 use std::{
+    collections::VecDeque,
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Waker,
@@ -11,7 +12,7 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{
     ConnectionState,
-    calls::{CallId, Calls},
+    calls::{CallId, Calls, Polled},
     frames::{Batch, Frames},
 };
 use crate::{
@@ -32,6 +33,8 @@ pub(super) const SLICES: usize = 16;
 /// The state of one connection that is not its driver's alone.
 pub(crate) struct Shared {
     state: Mutex<State>,
+    /// The lowest bit of the ids that this side opens.
+    side: u64,
     pub(super) codec: CodecKind,
     pub(super) local: Limits,
     /// What the peer granted.
@@ -66,6 +69,8 @@ pub(super) struct State {
     pub(super) driver_awaits_handlers: bool,
     /// The driver wants to know when less than this is unsent.
     pub(super) driver_awaits_unsent: Option<usize>,
+    /// How many terminal frames end before which position in the output; one entry for each batch.
+    terminals: VecDeque<(u64, u32)>,
     pub(super) write_error: Option<io::Error>,
     pub(super) request: Request,
     /// The flusher is to end the stream once everything is written.
@@ -75,7 +80,7 @@ pub(super) struct State {
 }
 
 /// What the owner of the connection asks of its driver.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Request {
     Run,
     /// No new calls of the peer; the connection ends when all are answered.
@@ -121,13 +126,14 @@ impl Shared {
             finished: Vec::new(),
             driver_awaits_handlers: false,
             driver_awaits_unsent: None,
+            terminals: VecDeque::new(),
             write_error: None,
             request: Request::Run,
             end_of_stream: false,
             end_written: false,
             closed: false,
         };
-        Self { state: Mutex::new(state), codec, local, remote, peer: Arc::new(peer), watch }
+        Self { state: Mutex::new(state), side, codec, local, remote, peer: Arc::new(peer), watch }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -136,13 +142,20 @@ impl Shared {
     }
 
     /// Registers a call and puts it on its way.
-    pub(super) fn send(&self, request: OutgoingRequest, deadline: Option<Instant>, now: Instant) -> Result<CallId, Status> {
+    pub(super) fn send(
+        &self,
+        request: OutgoingRequest,
+        deadline: Option<Instant>,
+        now: Instant,
+        waker: Option<Waker>,
+    ) -> Result<CallId, Status> {
+        self.check(&request)?;
         let watch_again = now + super::liveness::tick(&self.local);
         let look = deadline.map_or(watch_again, |deadline| deadline.min(watch_again));
         let mut state = self.lock();
         let quiet = state.frames.is_empty() && !state.flusher_woken;
         let State { calls, frames, taken, .. } = &mut *state;
-        let id = calls.register(request, deadline, now, frames, *taken)?;
+        let id = calls.register(request, deadline, waker, now, frames, *taken)?;
         let alone = quiet && calls.in_flight() == 1;
         let push = if frames.is_empty() { Push::Nothing } else { state.push(alone) };
         let driver = if state.armed.is_none_or(|armed| armed > look) {
@@ -157,11 +170,40 @@ impl Shared {
         Ok(id)
     }
 
+    /// Refuses what the peer, or this side, does not allow.
+    fn check(&self, request: &OutgoingRequest) -> Result<(), Status> {
+        let exhausted = |text| Err(Status::of_call(Code::ResourceExhausted, text).not_executed());
+        let (size, limit) = (request.body.len(), self.remote.max_message.min(self.local.max_message));
+        if size > limit as usize {
+            return exhausted(format!("the request has {size} bytes, more than max_message, {limit}"));
+        }
+        if request.metadata.is_empty() {
+            return Ok(());
+        }
+        let (entries, limit) = (request.metadata.len(), self.local.max_metadata);
+        if entries > limit {
+            return exhausted(format!("the request has {entries} metadata entries, more than max_metadata, {limit}"));
+        }
+        let (size, limit) = (request.header_len(), self.remote.max_header.min(self.local.max_header));
+        if size > limit as usize {
+            return exhausted(format!("the request has a header of {size} bytes, more than max_header, {limit}"));
+        }
+        Ok(())
+    }
+
     /// The outcome of a call, if it has come; else its caller will be woken.
     pub(super) fn poll(&self, id: CallId, waker: &Waker) -> Option<Answer> {
-        let (answer, old) = self.lock().calls.poll(id, waker);
-        drop(old);
-        answer
+        let polled = self.lock().calls.poll(id, waker);
+        match polled {
+            Polled::Ready(answer, _old) => Some(answer),
+            Polled::Pending => None,
+            Polled::OtherWaker => {
+                // A waker's clone and drop are foreign code: not under the lock.
+                let waker = waker.clone();
+                let (answer, _old) = self.lock().calls.poll_with(id, waker);
+                answer
+            }
+        }
     }
 
     /// The caller of this call has gone.
@@ -182,12 +224,26 @@ impl Shared {
             return;
         }
         state.frames.push_reply(id, method, finished, &self.remote, self.local.max_metadata);
+        state.count_terminals(1);
         state.finished.push(id);
         let push = state.push(false);
         let driver = if state.driver_awaits_handlers { state.driver.take() } else { None };
         drop(state);
         wake(driver);
         self.act(push);
+    }
+
+    /// Gives the list of finished calls back, to be used again.
+    pub(super) fn recycle_finished(&self, list: Vec<u64>) {
+        let mut state = self.lock();
+        if state.finished.capacity() == 0 {
+            state.finished = list;
+        }
+    }
+
+    /// Whether this side is the one that opens calls with this id.
+    pub(super) fn opens(&self, id: u64) -> bool {
+        id & 1 == self.side
     }
 
     /// Asks the driver to do something; the strongest wish holds.
@@ -416,6 +472,54 @@ impl State {
         }
     }
 
+    /// Where the next byte of the small frames will stand in all that is ever written.
+    pub(super) fn position(&self) -> u64 {
+        self.taken + self.frames.small.len() as u64
+    }
+
+    /// Terminal frames that the transport has not taken whole, so that the peer still counts their calls.
+    pub(super) fn unsent_terminals(&mut self) -> u32 {
+        while self.terminals.front().is_some_and(|(position, _)| *position <= self.accepted) {
+            self.terminals.pop_front();
+        }
+        self.terminals.iter().map(|(_, count)| count).sum()
+    }
+
+    /// Appends frames of the driver, `terminals` of them the last of their calls.
+    pub(super) fn hand_over(&mut self, frames: &mut Frames, terminals: u32) {
+        self.frames.append(frames);
+        self.count_terminals(terminals);
+    }
+
+    /// Ends the calls whose time has passed. Gives the next deadline, and the waker of the flusher if it has to tell
+    /// the peer of one.
+    pub(super) fn expire(&mut self, now: Instant, wakers: &mut Vec<Waker>) -> (Option<Instant>, Option<Waker>) {
+        let State { calls, frames, .. } = self;
+        let next = calls.expire(now, frames, wakers);
+        let flusher = if self.pump(now) || !self.frames.is_empty() { self.wake_flusher() } else { None };
+        (next, flusher)
+    }
+
+    /// Sends the calls that waited, as far as there is room now; `false` when none was sent.
+    pub(super) fn pump(&mut self, now: Instant) -> bool {
+        if !self.calls.has_queue() {
+            return false;
+        }
+        let State { calls, frames, taken, .. } = self;
+        calls.pump(now, frames, *taken);
+        !self.frames.is_empty()
+    }
+
+    fn count_terminals(&mut self, count: u32) {
+        let position = self.position();
+        match self.terminals.back_mut() {
+            // Still in the buffer that is being filled: it leaves as one.
+            Some((last, sum)) if *last > self.taken => (*last, *sum) = (position, *sum + count),
+            _ if count > 0 => self.terminals.push_back((position, count)),
+            _ => {}
+        }
+    }
+
     /// Where the bytes begin of which none can have left.
     fn written(&self) -> u64 {
         if self.writing { self.taken } else { self.accepted }
@@ -428,7 +532,8 @@ impl State {
             None => {
                 let State { calls, frames, spare, taken, .. } = self;
                 let start = *taken;
-                let batch = frames.next_batch(std::mem::take(spare), |id, offset| calls.begins(id, start + offset as u64));
+                let batch =
+                    frames.next_batch(std::mem::take(spare), |id, offset| calls.begins(id, start + offset as u64));
                 *taken += batch.left() as u64;
                 batch
             }
@@ -437,7 +542,7 @@ impl State {
         Some(batch)
     }
 
-    fn wake_flusher(&mut self) -> Option<Waker> {
+    pub(super) fn wake_flusher(&mut self) -> Option<Waker> {
         if self.flusher_woken {
             return None;
         }

@@ -13,6 +13,8 @@ pub use request::Request;
 pub(crate) use running::{Finished, Running};
 pub(crate) use trust::Trust;
 
+use tokio::time::Instant;
+
 use crate::{
     descriptor::{Execution, MethodDescriptor, ServiceDescriptor},
     status::{Code, Status},
@@ -52,9 +54,10 @@ impl Method {
 }
 
 /// The handlers of all registered services, by service and method.
-#[derive(Default)]
 pub(crate) struct Router {
     services: BTreeMap<String, BTreeMap<&'static str, Arc<Route>>>,
+    /// Trust is a matter of milliseconds since then.
+    made: Instant,
 }
 
 /// A registered method.
@@ -66,7 +69,18 @@ pub(crate) struct Route {
     pub(crate) trust: Trust,
 }
 
+impl Default for Router {
+    fn default() -> Self {
+        Self { services: BTreeMap::new(), made: Instant::now() }
+    }
+}
+
 impl Router {
+    /// The time as [`Trust`] counts it.
+    pub(crate) fn now_ms(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.made).as_millis() as u64
+    }
+
     /// Adds a service. Two under one name, or two methods of one name, are an error.
     pub(crate) fn register(&mut self, service: &dyn Service) -> Result<(), Status> {
         let name = service.name();
@@ -97,10 +111,8 @@ impl Router {
     /// The handler of a method, or why there is none (`UNIMPLEMENTED`, *not executed*).
     pub(crate) fn find(&self, service: &str, method: &str) -> Result<&Arc<Route>, Status> {
         let unimplemented = |text: String| Status::of_call(Code::Unimplemented, text).not_executed();
-        let methods = self
-            .services
-            .get(service)
-            .ok_or_else(|| unimplemented(format!("there is no service {service:?} here")))?;
+        let methods =
+            self.services.get(service).ok_or_else(|| unimplemented(format!("there is no service {service:?} here")))?;
         methods.get(method).ok_or_else(|| unimplemented(format!("the service {service} has no method {method:?}")))
     }
 }

@@ -85,7 +85,8 @@ fn panicked(route: &Route, panic: Box<dyn Any + Send>) -> Status {
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("(no message)");
-    let status = Status::of_call(Code::Internal, format!("the handler of {} panicked: {text}", route.descriptor.full_name));
+    let status =
+        Status::of_call(Code::Internal, format!("the handler of {} panicked: {text}", route.descriptor.full_name));
     // The payload's own Drop is user code too, and may panic.
     let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
     status

@@ -1,0 +1,7 @@
+//! What generated code names. Not for use by hand: it changes without notice.
+
+pub use crate::{
+    client::Client,
+    codec::{Bulk, CodecKind, NoArguments},
+    router::{HandlerFuture, Method, Outcome, Reply, Request, reply_outcome, reply_value},
+};

@@ -1,0 +1,108 @@
+//! The settings of a channel.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::channel::Channel;
+use crate::{
+    codec::CodecKind,
+    limits::Limits,
+    metadata::Metadata,
+    router::Router,
+    status::{Code, Status},
+    transport::{Address, Transport},
+};
+
+/// What a channel is made with. Everything has a default.
+#[derive(Debug, Clone)]
+pub struct ChannelBuilder {
+    pub(super) settings: Settings,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    pub(super) codec: CodecKind,
+    pub(super) limits: Limits,
+    pub(super) timeout: Option<Duration>,
+    pub(super) connect_timeout: Duration,
+    pub(super) metadata: Metadata,
+}
+
+impl Default for ChannelBuilder {
+    fn default() -> Self {
+        let settings = Settings {
+            codec: CodecKind::default(),
+            limits: Limits::default(),
+            timeout: Some(Duration::from_secs(30)),
+            connect_timeout: Duration::from_secs(10),
+            metadata: Metadata::new(),
+        };
+        Self { settings }
+    }
+}
+
+impl ChannelBuilder {
+    /// The codec to ask for: bincode by default. A server that does not know it refuses the connection.
+    #[must_use]
+    pub fn codec(mut self, codec: CodecKind) -> Self {
+        self.settings.codec = codec;
+        self
+    }
+
+    /// What this side allows, in place of the defaults.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.settings.limits = limits;
+        self
+    }
+
+    /// The time of calls that have none of their own: 30 s by default, `None` for no limit.
+    #[must_use]
+    pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.settings.timeout = timeout.into();
+        self
+    }
+
+    /// The time for reaching the address, before the handshake: 10 s by default.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.connect_timeout = timeout;
+        self
+    }
+
+    /// Sends an entry with the handshake, where the server's handlers see it in `Context::connection_metadata`.
+    /// The whole handshake has at most 4 KiB.
+    #[must_use]
+    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.settings.metadata.append(key, value);
+        self
+    }
+
+    /// Connects now. Fails with the address and the cause.
+    pub async fn connect(self, address: &str) -> Result<Channel, Status> {
+        let channel = self.lazy(address)?;
+        channel.ready().await?;
+        Ok(channel)
+    }
+
+    /// Connects with the first call. Fails only when the address can not be understood.
+    pub fn lazy(self, address: &str) -> Result<Channel, Status> {
+        let address: Address = address.parse().map_err(|error: crate::transport::AddressError| {
+            Status::of_call(Code::InvalidArgument, error.to_string()).at(address).not_executed()
+        })?;
+        Ok(Channel::new(address, self.settings))
+    }
+
+    /// Shakes hands over a pipe of any kind, with `peer` as its name in errors.
+    pub async fn handshake<T>(self, io: T, peer: &str) -> Result<Channel, Status>
+    where
+        T: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        Channel::over(Transport::from_io(io, peer.to_owned()), peer, self.settings).await
+    }
+
+    pub(super) fn router() -> Arc<Router> {
+        Arc::default()
+    }
+}

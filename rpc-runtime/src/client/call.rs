@@ -1,0 +1,142 @@
+//! A call: options until it is sent, then a future of its outcome. Dropping it cancels it.
+
+use std::{
+    fmt,
+    marker::PhantomData,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use serde::de::DeserializeOwned;
+
+use super::{
+    engine::Engine,
+    outcome::{Failure, finish},
+};
+use crate::{
+    call::{OutgoingRequest, Timeout},
+    client::Channel,
+    metadata::Metadata,
+    status::Status,
+};
+
+/// A call that a client method returns: `E` is [`Status`], or [`CallError`](crate::CallError) for methods that return
+/// a `Result`.
+///
+/// It owns its encoded arguments, and nothing is sent before it is awaited, polled or [started](Self::start).
+/// **Dropping it cancels it**: either nothing was sent and nothing will be, or the server is told and drops the
+/// handler. Its deadline begins when it is first polled or started, lies 30 s ahead unless set otherwise, and is
+/// never later than that of the call it is made in.
+#[must_use = "nothing is sent before the call is awaited or started"]
+pub struct Call<T, E = Status> {
+    engine: Engine,
+    output: PhantomData<fn() -> (T, E)>,
+}
+
+impl<T, E> Call<T, E> {
+    pub(super) fn new(channel: Channel, request: OutgoingRequest, refused: Option<Status>) -> Self {
+        Self { engine: Engine::new(channel, request, refused), output: PhantomData }
+    }
+
+    /// Ends the call with `DEADLINE_EXCEEDED` when it takes longer than this, dialling and queueing included.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.engine.set_timeout(Timeout::After(timeout));
+        self
+    }
+
+    /// Lets the call take as long as it takes, or as the call that it is made in has left.
+    pub fn no_timeout(mut self) -> Self {
+        self.engine.set_timeout(Timeout::None);
+        self
+    }
+
+    /// Adds an entry to the request's metadata.
+    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.engine.add_metadata(key.into(), value.into());
+        self
+    }
+
+    /// Gives the metadata of the response beside the outcome.
+    pub fn with_response_metadata(self) -> WithResponseMetadata<T, E> {
+        WithResponseMetadata { engine: self.engine, output: PhantomData }
+    }
+
+    /// Puts the call on its way now; its outcome can be awaited later, or never looked at.
+    ///
+    /// While the channel has yet to be dialled, a task drives it. Dropping what is returned cancels the call.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime, when the channel is not connected.
+    pub fn start(mut self) -> Running<T, E> {
+        self.engine.start();
+        Running { engine: self.engine, output: PhantomData }
+    }
+}
+
+impl<T: DeserializeOwned, E: Failure> Future for Call<T, E> {
+    type Output = Result<T, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let ended = ready!(self.get_mut().engine.poll(cx));
+        Poll::Ready(finish(ended).0)
+    }
+}
+
+impl<T, E> fmt::Debug for Call<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Call").field(&self.engine).finish()
+    }
+}
+
+/// A call that is on its way; a future of its outcome. Dropping it cancels the call.
+#[must_use = "dropping a running call cancels it"]
+pub struct Running<T, E = Status> {
+    engine: Engine,
+    output: PhantomData<fn() -> (T, E)>,
+}
+
+impl<T, E> Running<T, E> {
+    /// Gives the metadata of the response beside the outcome.
+    pub fn with_response_metadata(self) -> WithResponseMetadata<T, E> {
+        WithResponseMetadata { engine: self.engine, output: PhantomData }
+    }
+}
+
+impl<T: DeserializeOwned, E: Failure> Future for Running<T, E> {
+    type Output = Result<T, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let ended = ready!(self.get_mut().engine.poll(cx));
+        Poll::Ready(finish(ended).0)
+    }
+}
+
+impl<T, E> fmt::Debug for Running<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Running").field(&self.engine).finish()
+    }
+}
+
+/// A call whose outcome comes with the metadata of the response.
+#[must_use = "nothing is sent before the call is awaited"]
+pub struct WithResponseMetadata<T, E = Status> {
+    engine: Engine,
+    output: PhantomData<fn() -> (T, E)>,
+}
+
+impl<T: DeserializeOwned, E: Failure> Future for WithResponseMetadata<T, E> {
+    type Output = (Result<T, E>, Metadata);
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let ended = ready!(self.get_mut().engine.poll(cx));
+        Poll::Ready(finish(ended))
+    }
+}
+
+impl<T, E> fmt::Debug for WithResponseMetadata<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("WithResponseMetadata").field(&self.engine).finish()
+    }
+}

@@ -1,0 +1,183 @@
+//! A handle to a server: it dials when it must, and typed clients share it.
+
+use std::sync::{Arc, OnceLock};
+
+use tokio::sync::{Mutex, watch};
+
+use super::builder::{ChannelBuilder, Settings};
+use crate::{
+    connection::{Connection, ConnectionState},
+    status::{Code, Status},
+    transport::{self, Address, Transport},
+};
+
+/// A connection to a server, shared by typed clients. Cheap to clone; `Send + Sync + 'static`.
+///
+/// The connection ends when the last clone is dropped and the last call in flight has its outcome. Once it is lost
+/// or closed, calls fail with the reason, *not executed*.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), rpc_runtime::Status> {
+/// use rpc_runtime::{Channel, CodecKind};
+/// let channel = Channel::connect("tcp://127.0.0.1:7000").await?;
+/// let as_json = Channel::builder().codec(CodecKind::Json).connect("unix:///run/arith.sock").await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Channel(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// Where to dial; the name of a pipe that was handed over.
+    address: String,
+    target: Option<Address>,
+    pub(super) settings: Settings,
+    connection: OnceLock<Connection>,
+    dialling: Mutex<()>,
+    state: watch::Sender<ConnectionState>,
+}
+
+impl Channel {
+    /// Connects to an address such as `tcp://127.0.0.1:7000`, `unix:///run/arith.sock` or `mem://name`, with
+    /// default settings. Fails with the address and the cause.
+    pub async fn connect(address: &str) -> Result<Self, Status> {
+        Self::builder().connect(address).await
+    }
+
+    /// A channel that connects with its first call. Fails only when the address can not be understood.
+    pub fn lazy(address: &str) -> Result<Self, Status> {
+        Self::builder().lazy(address)
+    }
+
+    /// The settings of a channel.
+    pub fn builder() -> ChannelBuilder {
+        ChannelBuilder::default()
+    }
+
+    /// The address, as a URI.
+    pub fn address(&self) -> &str {
+        &self.0.address
+    }
+
+    /// What the channel is up to now.
+    pub fn state(&self) -> ConnectionState {
+        self.0.state.borrow().clone()
+    }
+
+    /// Tells each change of the state.
+    pub fn watch_state(&self) -> watch::Receiver<ConnectionState> {
+        self.0.state.subscribe()
+    }
+
+    /// Ends the connection: pending and later calls end with `CANCELLED`, the peer is told. A second time does
+    /// nothing.
+    pub fn close(&self) {
+        if let Some(connection) = self.0.connection.get() {
+            connection.close();
+        } else {
+            let closed = Status::of_call(Code::Cancelled, "the connection was closed here").at(&self.0.address);
+            self.0.state.send_replace(ConnectionState::Closed(closed));
+        }
+    }
+
+    /// How many calls of this channel's connection hold memory: those without an outcome, those whose outcome was
+    /// not looked at, and those whose caller has gone while the server has not answered yet.
+    pub fn outstanding_calls(&self) -> usize {
+        self.0.connection.get().map_or(0, Connection::outstanding)
+    }
+
+    /// How many responses came for calls that nobody waited for any more, or that never were.
+    pub fn late_responses(&self) -> u64 {
+        self.0.connection.get().map_or(0, Connection::late_responses)
+    }
+
+    pub(super) fn new(address: Address, settings: Settings) -> Self {
+        Self(Arc::new(Inner {
+            address: address.to_string(),
+            target: Some(address),
+            settings,
+            connection: OnceLock::new(),
+            dialling: Mutex::new(()),
+            state: watch::Sender::new(ConnectionState::Idle),
+        }))
+    }
+
+    pub(super) async fn over(transport: Transport, name: &str, settings: Settings) -> Result<Self, Status> {
+        let channel = Self(Arc::new(Inner {
+            address: name.to_owned(),
+            target: None,
+            settings,
+            connection: OnceLock::new(),
+            dialling: Mutex::new(()),
+            state: watch::Sender::new(ConnectionState::Connecting),
+        }));
+        let connection = channel.shake_hands(transport).await?;
+        channel.0.connection.get_or_init(|| connection);
+        Ok(channel)
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// The connection, if there is one: also when it is over, for then it knows why.
+    pub(super) fn connection(&self) -> Option<&Connection> {
+        self.0.connection.get()
+    }
+
+    /// The connection, dialled if there is none. One caller dials; the others wait for it.
+    pub(super) async fn ready(&self) -> Result<&Connection, Status> {
+        let _dialling = self.0.dialling.lock().await;
+        if let Some(connection) = self.0.connection.get() {
+            return Ok(connection);
+        }
+        if let ConnectionState::Closed(closed) = &*self.0.state.borrow() {
+            return Err(closed.clone().not_executed());
+        }
+        let dialling = Dialling(&self.0.state);
+        self.0.state.send_replace(ConnectionState::Connecting);
+        let connection = self.dial().await.map_err(|status| status.at(&self.0.address).not_executed())?;
+        std::mem::forget(dialling);
+        let connection = self.0.connection.get_or_init(|| connection);
+        Ok(connection)
+    }
+
+    async fn dial(&self) -> Result<Connection, Status> {
+        let Some(target) = &self.0.target else {
+            return Err(Status::of_call(Code::Unavailable, "a pipe that was handed over can not be dialled again"));
+        };
+        let timeout = self.0.settings.connect_timeout;
+        let transport = match tokio::time::timeout(timeout, transport::connect(target)).await {
+            Ok(Ok(transport)) => transport,
+            Ok(Err(error)) => return Err(Status::of_call(Code::Unavailable, error.to_string()).with_source(error)),
+            Err(_) => {
+                let text = format!("nothing answered within connect_timeout, {timeout:?}");
+                return Err(Status::of_call(Code::Unavailable, text));
+            }
+        };
+        self.shake_hands(transport).await
+    }
+
+    async fn shake_hands(&self, transport: Transport) -> Result<Connection, Status> {
+        let Settings { codec, limits, metadata, .. } = &self.0.settings;
+        let router = ChannelBuilder::router();
+        let shaken = Connection::dial(transport, *codec, limits, metadata, &router, self.0.state.clone());
+        shaken.await.map_err(|status| status.at(&self.0.address).not_executed())
+    }
+}
+
+/// Dialling that fails, or is given up, leaves the channel idle.
+struct Dialling<'a>(&'a watch::Sender<ConnectionState>);
+
+impl Drop for Dialling<'_> {
+    fn drop(&mut self) {
+        self.0.send_if_modified(|state| {
+            let connecting = *state == ConnectionState::Connecting;
+            if connecting {
+                *state = ConnectionState::Idle;
+            }
+            connecting
+        });
+    }
+}

@@ -1,0 +1,229 @@
+//! What drives a call, without its types: unsent, in the pending table, or in a task that dials first.
+
+use std::{
+    fmt,
+    future::poll_fn,
+    mem,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
+
+use tokio::{
+    sync::oneshot,
+    task::AbortHandle,
+    time::{Instant, timeout_at},
+};
+
+use super::Channel;
+use crate::{
+    call::{Ambient, Answer, OutgoingRequest, ServiceName, Timeout},
+    codec::CodecKind,
+    connection::CallId,
+    status::{Code, Status},
+};
+
+/// A call between its making and its outcome.
+pub(super) struct Engine {
+    stage: Stage,
+    target: Target,
+    timeout: Timeout,
+    /// The deadline of the call that this one is made in.
+    inherited: Option<Instant>,
+}
+
+/// Whom a call is for.
+#[derive(Clone)]
+struct Target {
+    channel: Channel,
+    service: ServiceName,
+    method: &'static str,
+}
+
+enum Stage {
+    Unsent(OutgoingRequest),
+    /// In the pending table of the channel's connection.
+    Sent(CallId),
+    /// The channel has to be dialled first.
+    Slow(Pin<Box<dyn Future<Output = Answer> + Send>>),
+    /// Ended before it was sent.
+    Refused(Status),
+    Over,
+}
+
+/// A call's end, with what is needed to decode it and to name it in errors.
+pub(super) struct Ended {
+    pub(super) answer: Answer,
+    target: Target,
+}
+
+impl Engine {
+    pub(super) fn new(channel: Channel, mut request: OutgoingRequest, refused: Option<Status>) -> Self {
+        let inherited = Ambient::inherited(&mut request.metadata);
+        let target = Target { channel, service: request.service.clone(), method: request.method };
+        let stage = refused.map_or(Stage::Unsent(request), Stage::Refused);
+        Self { stage, target, timeout: Timeout::Default, inherited }
+    }
+
+    pub(super) fn set_timeout(&mut self, timeout: Timeout) {
+        self.timeout = timeout;
+    }
+
+    pub(super) fn add_metadata(&mut self, key: String, value: String) {
+        if let Stage::Unsent(request) = &mut self.stage {
+            request.metadata.append(key, value);
+        }
+    }
+
+    /// Sends the call if it is not sent, and asks for its outcome.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        if matches!(self.stage, Stage::Unsent(_)) {
+            self.send(Some(cx.waker().clone()));
+            if matches!(self.stage, Stage::Sent(_)) {
+                return Poll::Pending;
+            }
+        }
+        let answer = match &mut self.stage {
+            Stage::Sent(id) => match self.target.channel.connection() {
+                Some(connection) => std::task::ready!(connection.poll(*id, cx)),
+                None => Answer::of_status(Status::internal("a call was sent without a connection")),
+            },
+            Stage::Slow(slow) => std::task::ready!(slow.as_mut().poll(cx)),
+            Stage::Refused(status) => Answer::of_status(status.clone()),
+            Stage::Unsent(_) | Stage::Over => Answer::of_status(Status::internal("a call was polled after its end")),
+        };
+        self.stage = Stage::Over;
+        Poll::Ready(Ended { answer, target: self.target.clone() })
+    }
+
+    /// Sends the call without anybody waiting for it yet.
+    pub(super) fn start(&mut self) {
+        self.send(None);
+        if let Stage::Slow(slow) = mem::replace(&mut self.stage, Stage::Over) {
+            self.stage = Stage::Slow(in_task(slow));
+        }
+    }
+
+    fn send(&mut self, waker: Option<Waker>) {
+        let request = match mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Unsent(request) => request,
+            stage => {
+                self.stage = stage;
+                return;
+            }
+        };
+        let now = Instant::now();
+        let deadline = self.timeout.deadline(now, self.target.channel.settings().timeout, self.inherited);
+        self.stage = if deadline.is_some_and(|deadline| deadline <= now) {
+            Stage::Refused(late("there was no time left before it was sent"))
+        } else if let Some(connection) = self.target.channel.connection() {
+            connection.send(request, deadline, now, waker).map_or_else(Stage::Refused, Stage::Sent)
+        } else {
+            Stage::Slow(Box::pin(dial_and_call(self.target.channel.clone(), request, deadline)))
+        };
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if let (Stage::Sent(id), Some(connection)) = (&self.stage, self.target.channel.connection()) {
+            connection.abandon(*id);
+        }
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stage = match self.stage {
+            Stage::Unsent(_) => "unsent",
+            Stage::Sent(_) => "sent",
+            Stage::Slow(_) => "dialling",
+            Stage::Refused(_) => "refused",
+            Stage::Over => "over",
+        };
+        write!(f, "{}.{}, {stage}", self.target.service.as_str(), self.target.method)
+    }
+}
+
+impl Ended {
+    pub(super) fn codec(&self) -> CodecKind {
+        self.target.channel.settings().codec
+    }
+
+    /// Names the method and the address in a failure.
+    pub(super) fn name(&self, status: Status) -> Status {
+        let Target { channel, service, method } = &self.target;
+        status.in_method(service.as_str(), method).at(channel.address())
+    }
+}
+
+/// The call of a channel that is not connected. The time for dialling is the call's, too.
+async fn dial_and_call(channel: Channel, request: OutgoingRequest, deadline: Option<Instant>) -> Answer {
+    let ready = channel.ready();
+    let ready = match deadline {
+        None => ready.await,
+        Some(deadline) => {
+            timeout_at(deadline, ready).await.unwrap_or_else(|_| Err(late("the connection was not there in time")))
+        }
+    };
+    let sent = ready.and_then(|connection| connection.send(request, deadline, Instant::now(), None));
+    let id = match sent {
+        Ok(id) => id,
+        Err(status) => return Answer::of_status(status),
+    };
+    let mut pending = Pending { channel: &channel, id: Some(id) };
+    poll_fn(|cx| pending.poll(cx)).await
+}
+
+/// A sent call, cancelled when it is dropped without an outcome.
+struct Pending<'a> {
+    channel: &'a Channel,
+    id: Option<CallId>,
+}
+
+impl Pending<'_> {
+    fn poll(&mut self, cx: &Context<'_>) -> Poll<Answer> {
+        let (Some(id), Some(connection)) = (self.id, self.channel.connection()) else {
+            return Poll::Ready(Answer::of_status(Status::internal("a call was polled after its end")));
+        };
+        let polled = connection.poll(id, cx);
+        if polled.is_ready() {
+            self.id = None;
+        }
+        polled
+    }
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        if let (Some(id), Some(connection)) = (self.id, self.channel.connection()) {
+            connection.abandon(id);
+        }
+    }
+}
+
+/// Lets a task drive the call; dropping what is returned ends the task.
+fn in_task(slow: Pin<Box<dyn Future<Output = Answer> + Send>>) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
+    struct AbortOnDrop(AbortHandle);
+    impl Drop for AbortOnDrop {
+        fn drop(&mut self) {
+            self.0.abort();
+        }
+    }
+    let (tx, rx) = oneshot::channel();
+    #[expect(clippy::disallowed_methods, reason = "the running call owns the task and aborts it")]
+    let task = tokio::spawn(async move {
+        // Nobody to tell when the running call was dropped.
+        let _ = tx.send(slow.await);
+    });
+    let guard = AbortOnDrop(task.abort_handle());
+    Box::pin(async move {
+        let _guard = guard;
+        rx.await.unwrap_or_else(|_| {
+            Answer::of_status(Status::of_call(Code::Cancelled, "the runtime of the call was shut down"))
+        })
+    })
+}
+
+fn late(text: &str) -> Status {
+    Status::of_call(Code::DeadlineExceeded, text).not_executed()
+}

@@ -1,0 +1,14 @@
+//! The calling side: the channel that typed clients share, and the call that their methods return.
+
+mod builder;
+mod call;
+mod channel;
+mod engine;
+mod outcome;
+mod typed;
+
+pub use builder::ChannelBuilder;
+pub use call::{Call, Running, WithResponseMetadata};
+pub use channel::Channel;
+pub use outcome::Failure;
+pub use typed::Client;

@@ -1,0 +1,197 @@
+//! The handshake over a transport, both sides: it reads no byte beyond it, and the caller bounds its time.
+
+use std::{collections::BTreeMap, future::poll_fn, io, time::Duration};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::{
+    codec::CodecKind,
+    limits::Limits,
+    metadata::Metadata,
+    status::{Code, Status},
+    transport::{Transport, Writer},
+    wire::{self, Answer, Grant, Handshake, HandshakeError, Hello, Refusal, Versions, Welcome},
+};
+
+/// The versions of the protocol that this side speaks.
+const VERSIONS: Versions = Versions { min: 1, max: 1 };
+/// After a refusal so much of what the peer had sent is read and thrown away, so that it can read the refusal.
+const DISCARD: usize = 64 * 1_024;
+const DISCARD_TIME: Duration = Duration::from_secs(1);
+
+/// What both sides agreed on.
+#[derive(Debug)]
+pub(super) struct Agreement {
+    pub(super) codec: CodecKind,
+    /// What the peer grants.
+    pub(super) remote: Grant,
+    /// What the peer sent with its Hello.
+    pub(super) metadata: Metadata,
+}
+
+/// The side that dialled.
+pub(super) async fn dial(
+    transport: &mut Transport,
+    codec: CodecKind,
+    limits: &Limits,
+    metadata: &Metadata,
+) -> Result<Agreement, Status> {
+    let hello = Hello {
+        versions: VERSIONS,
+        codec: codec.name().to_owned(),
+        grant: grant(limits),
+        features: Vec::new(),
+        metadata: metadata.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect::<BTreeMap<_, _>>(),
+    };
+    let hello =
+        wire::encode_hello(&hello).map_err(|error| Status::of_call(Code::InvalidArgument, error.to_string()))?;
+    // A peer that refuses may have closed already; its refusal can be read all the same.
+    let written = transport.writer.write_all(&hello).await;
+    let answer = match read(transport, wire::parse_answer).await {
+        Ok(answer) => answer,
+        Err(Failure::Io(error)) => return Err(unavailable("the handshake failed", written.err().unwrap_or(error))),
+        Err(Failure::Handshake(error)) => return Err(Status::of_call(Code::Unavailable, error.to_string())),
+    };
+    match answer {
+        Answer::Refusal(refusal) => Err(refused(&refusal)),
+        Answer::Welcome(welcome) if welcome.codec != codec.name() || welcome.version != 1 => {
+            let text = format!(
+                "the peer welcomes with version {} and the codec {:?}; asked for were version 1 and {:?}",
+                welcome.version,
+                welcome.codec,
+                codec.name()
+            );
+            Err(Status::of_call(Code::Internal, text))
+        }
+        Answer::Welcome(welcome) => Ok(Agreement { codec, remote: welcome.grant, metadata: Metadata::new() }),
+    }
+}
+
+/// The side that accepted. A refusal has been sent when this fails.
+pub(super) async fn accept(transport: &mut Transport, limits: &Limits) -> Result<Agreement, Status> {
+    let hello = match read(transport, wire::parse_hello).await {
+        Ok(hello) => hello,
+        Err(Failure::Io(error)) => return Err(unavailable("the handshake failed", error)),
+        Err(Failure::Handshake(error)) => {
+            // What speaks another protocol would not understand a refusal.
+            if !matches!(error, HandshakeError::Foreign(_) | HandshakeError::Magic { .. }) {
+                refuse(transport, Code::InvalidArgument, error.to_string()).await;
+            }
+            return Err(Status::of_call(Code::InvalidArgument, error.to_string()));
+        }
+    };
+    let Versions { min, max } = hello.versions;
+    if !(min..=max).contains(&VERSIONS.max) {
+        let text = format!("version {} is spoken here, the peer speaks {min} to {max}", VERSIONS.max);
+        refuse(transport, Code::Unimplemented, text.clone()).await;
+        return Err(Status::of_call(Code::Unimplemented, text));
+    }
+    let Some(codec) = CodecKind::from_name(&hello.codec).filter(|codec| CodecKind::available().contains(codec)) else {
+        let text = format!("the codec {:?} is not known here", hello.codec);
+        refuse(transport, Code::Unimplemented, text.clone()).await;
+        return Err(Status::of_call(Code::Unimplemented, text));
+    };
+    let welcome = Welcome { version: 1, codec: codec.name().to_owned(), grant: grant(limits), features: Vec::new() };
+    let answer = wire::encode_answer(&Answer::Welcome(welcome));
+    transport.writer.write_all(&answer).await.map_err(|error| unavailable("the handshake failed", error))?;
+    let mut metadata = Metadata::new();
+    for (key, value) in hello.metadata {
+        metadata.append(key, value);
+    }
+    Ok(Agreement { codec, remote: hello.grant, metadata })
+}
+
+/// Tells the peer why there is no connection, and leaves it time to read that.
+pub(super) async fn refuse(transport: &mut Transport, code: Code, reason: String) {
+    let codecs = CodecKind::available().iter().map(|codec| codec.name().to_owned()).collect();
+    let answer = wire::encode_answer(&Answer::Refusal(Refusal { code, reason, versions: VERSIONS, codecs }));
+    let farewell = async {
+        transport.writer.write_all(&answer).await?;
+        transport.writer.end().await?;
+        let mut rest = (&mut transport.reader).take(DISCARD as u64);
+        tokio::io::copy(&mut rest, &mut tokio::io::sink()).await
+    };
+    // The refusal is a courtesy: whether it arrived is the peer's matter.
+    let _ = tokio::time::timeout(DISCARD_TIME, farewell).await;
+}
+
+/// What this side lets the other send.
+fn grant(limits: &Limits) -> Grant {
+    Grant {
+        in_flight: limits.in_flight,
+        request_window: limits.granted_window(),
+        max_message: limits.max_message,
+        max_header: limits.max_header,
+        streams: 0,
+        stream_window: 0,
+    }
+}
+
+enum Failure {
+    Io(io::Error),
+    Handshake(HandshakeError),
+}
+
+/// Reads what `parse` asks for and not a byte more.
+async fn read<T>(
+    transport: &mut Transport,
+    parse: fn(&[u8]) -> Result<Handshake<T>, HandshakeError>,
+) -> Result<T, Failure> {
+    let mut input = Vec::new();
+    loop {
+        match parse(&input).map_err(Failure::Handshake)? {
+            Handshake::Done { value, .. } => return Ok(value),
+            Handshake::Incomplete { needed } => {
+                let wanted = needed.saturating_sub(input.len()).max(1) as u64;
+                let count = (&mut transport.reader).take(wanted).read_buf(&mut input).await.map_err(Failure::Io)?;
+                if count == 0 {
+                    let text = format!("the peer closed the connection after {} bytes of the handshake", input.len());
+                    return Err(Failure::Io(io::Error::new(io::ErrorKind::UnexpectedEof, text)));
+                }
+            }
+        }
+    }
+}
+
+fn refused(refusal: &Refusal) -> Status {
+    let Versions { min, max } = refusal.versions;
+    let codecs = refusal.codecs.join(", ");
+    let reason = &refusal.reason;
+    let text =
+        format!("the peer refused the connection: {reason} (it speaks version {min} to {max}, codecs: {codecs})");
+    Status::of_call(refusal.code, text)
+}
+
+fn unavailable(what: &str, error: io::Error) -> Status {
+    Status::of_call(Code::Unavailable, format!("{what}: {error}")).with_source(error)
+}
+
+impl Writer {
+    async fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Owned(writer) => {
+                writer.write_all(bytes).await?;
+                writer.flush().await
+            }
+            Self::Shared(writer) => {
+                while !bytes.is_empty() {
+                    poll_fn(|cx| writer.poll_write_ready(cx)).await?;
+                    match writer.try_write_vectored(&[io::IoSlice::new(bytes)]) {
+                        Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                        Ok(count) => bytes = &bytes[count..],
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn end(&mut self) -> io::Result<()> {
+        match self {
+            Self::Owned(writer) => writer.shutdown().await,
+            Self::Shared(writer) => writer.shutdown(),
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The peer's answers to our calls: responses, whole and in parts, and the credit for requests.
+
+use std::{collections::BTreeMap, sync::Arc, task::Waker};
+
+use tokio::time::Instant;
+
+use super::{
+    assembly::Assembly,
+    receive::{Input, Located, Receive},
+    serving::Verdict,
+    shared::{Push, Shared, State},
+};
+use crate::{
+    call::{Answer, Ending},
+    metadata::Metadata,
+    status::{Code, Status},
+    wire::{self, Frame, Kind, ProtocolError, ResponseHeader},
+};
+
+/// The largest body that is copied under the lock.
+const SMALL: usize = 4_096;
+/// So many answers are handed over under one lock, which callers wait for.
+const BATCH: usize = 256;
+
+/// What has come for our calls and is not handed over yet.
+pub(super) struct Incoming {
+    shared: Arc<Shared>,
+    /// Responses in parts, by the call's id.
+    parts: BTreeMap<u64, Parts>,
+    /// Callers whose outcome is there.
+    wakers: Vec<Waker>,
+    /// Frames of streams that are not open.
+    unknown: u64,
+}
+
+enum Parts {
+    Wanted(Ending, Metadata, Assembly),
+    /// The call has its outcome; what comes until the last part is thrown away.
+    Unwanted(Instant),
+}
+
+/// A response's header, as far as this side understands it.
+type Decoded = (Ending, Metadata, Option<u64>);
+
+impl Incoming {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, parts: BTreeMap::new(), wakers: Vec::new(), unknown: 0 }
+    }
+
+    /// When the response that was silent longest got its last part.
+    pub(super) fn oldest_part(&self) -> Option<Instant> {
+        let touched = self.parts.values().map(|parts| match parts {
+            Parts::Wanted(_, _, assembly) => assembly.touched(),
+            Parts::Unwanted(touched) => *touched,
+        });
+        touched.min()
+    }
+
+    /// Hands over the Response at `at` and those that follow it, under one lock as long as they are small. Gives what
+    /// stands behind them.
+    pub(super) fn take_responses(
+        &mut self,
+        receive: &mut Receive,
+        at: Located,
+        now: Instant,
+    ) -> Result<(Verdict, Option<Input>), ProtocolError> {
+        let shared = Arc::clone(&self.shared);
+        let max_header = shared.local.max_header as usize;
+        let mut next = Some(Input::Frame(at));
+        let mut verdict = Verdict::Fine;
+        let mut failure = None;
+        let mut state = shared.lock();
+        for _ in 0..BATCH {
+            match next {
+                Some(Input::Frame(at)) if at.kind() == Kind::Response => {
+                    let frame = receive.frame(&at);
+                    if self.is_simple(&frame) {
+                        self.wakers.extend(state.calls.answer(frame.id, Ending::Ok, Metadata::new(), frame.body));
+                    } else {
+                        drop(state);
+                        verdict = self.on_response(&frame, now);
+                        state = shared.lock();
+                    }
+                }
+                _ => break,
+            }
+            next = None;
+            if !matches!(verdict, Verdict::Fine) {
+                break;
+            }
+            match receive.next(max_header) {
+                Ok(input) => next = Some(input),
+                Err(error) => {
+                    failure = Some(error);
+                    break;
+                }
+            }
+        }
+        let push = pump(&mut state, now);
+        drop(state);
+        shared.act(push);
+        self.wakers.drain(..).for_each(Waker::wake);
+        failure.map_or(Ok((verdict, next)), Err)
+    }
+
+    /// A Response of which the header is over the limit.
+    pub(super) fn on_long_header(&mut self, id: u64, more: bool, header: usize, now: Instant) -> Verdict {
+        let limit = self.shared.local.max_header;
+        let text = format!("the response has a header of {header} bytes, more than max_header, {limit}");
+        self.fail(id, more, Status::of_call(Code::ResourceExhausted, text), now);
+        Verdict::Fault
+    }
+
+    /// More room for requests, or for a stream that is not open.
+    pub(super) fn on_credit(&mut self, id: u64, body: &[u8], now: Instant) -> Verdict {
+        let Some(increment) = wire::credit_increment(body) else { return Verdict::Fault };
+        if id != 0 {
+            return self.on_unknown_stream();
+        }
+        let mut state = self.shared.lock();
+        if !state.calls.credit(increment) {
+            return Verdict::Broken(format!(
+                "a credit of {increment} bytes is more than was used of the request_window"
+            ));
+        }
+        let push = pump(&mut state, now);
+        drop(state);
+        self.shared.act(push);
+        Verdict::Fine
+    }
+
+    /// A frame of a stream that is not open: late, or a mistake. Counted.
+    pub(super) fn on_unknown_stream(&mut self) -> Verdict {
+        self.unknown += 1;
+        Verdict::Fine
+    }
+
+    /// The common case: one frame, no header, a small body.
+    fn is_simple(&self, frame: &Frame<'_>) -> bool {
+        let limit = SMALL.min(self.shared.local.max_message as usize);
+        frame.header.is_empty() && !frame.more && frame.body.len() <= limit && self.parts.is_empty()
+    }
+
+    fn on_response(&mut self, frame: &Frame<'_>, now: Instant) -> Verdict {
+        if self.parts.contains_key(&frame.id) {
+            return self.on_part(frame, now);
+        }
+        if !self.shared.lock().calls.is_open(frame.id) {
+            self.shared.lock().calls.count_late();
+            return Verdict::Fine;
+        }
+        let (ending, metadata, total) = match self.decode(frame) {
+            Ok(decoded) => decoded,
+            Err(text) => {
+                self.fail(frame.id, frame.more, Status::of_call(Code::Internal, text), now);
+                return Verdict::Fault;
+            }
+        };
+        let size = total.unwrap_or(frame.body.len() as u64);
+        let limit = self.shared.local.max_message;
+        if size > u64::from(limit) {
+            let text = format!("the reply has {size} bytes, more than max_message, {limit}");
+            self.fail(frame.id, frame.more, Status::of_call(Code::ResourceExhausted, text), now);
+        } else if frame.more {
+            let parts = Parts::Wanted(ending, metadata, Assembly::new(size as usize, frame.body, now));
+            self.parts.insert(frame.id, parts);
+        } else {
+            self.answer(frame.id, ending, metadata, frame.body.to_vec());
+        }
+        Verdict::Fine
+    }
+
+    /// A further part of a response.
+    fn on_part(&mut self, frame: &Frame<'_>, now: Instant) -> Verdict {
+        let added = match self.parts.get_mut(&frame.id) {
+            Some(Parts::Wanted(_, _, assembly)) if frame.header.is_empty() => assembly.add(frame.body, frame.more, now),
+            Some(Parts::Wanted(..)) => Err("a further part of a response has a header".to_owned()),
+            Some(Parts::Unwanted(touched)) => {
+                *touched = now;
+                Ok((!frame.more).then(Vec::new))
+            }
+            None => return Verdict::Fine,
+        };
+        match added {
+            Ok(None) => Verdict::Fine,
+            Ok(Some(body)) => {
+                match self.parts.remove(&frame.id) {
+                    Some(Parts::Wanted(ending, metadata, _)) => self.answer(frame.id, ending, metadata, body),
+                    _ => self.answer(frame.id, Ending::Ok, Metadata::new(), Vec::new()),
+                }
+                Verdict::Fine
+            }
+            Err(text) => {
+                self.parts.remove(&frame.id);
+                self.fail(frame.id, frame.more, Status::of_call(Code::Internal, text), now);
+                Verdict::Fault
+            }
+        }
+    }
+
+    fn decode(&self, frame: &Frame<'_>) -> Result<Decoded, String> {
+        let header = ResponseHeader::decode(frame.header, self.shared.local.max_metadata);
+        let ResponseHeader { ending, total, metadata } =
+            header.map_err(|error| format!("the response's header is refused: {error}"))?;
+        let ending = match ending {
+            wire::Ending::Ok => Ending::Ok,
+            wire::Ending::ServiceError => Ending::ServiceError,
+            wire::Ending::Opened => return Err("a stream was opened for a call that has none".to_owned()),
+            wire::Ending::Status { code, not_executed, message } => {
+                let status = Status::of_call(code, message).at(&self.shared.peer.address);
+                Ending::Status(if not_executed { status.not_executed() } else { status })
+            }
+        };
+        if frame.more && total.is_none() {
+            return Err("the first part of a response announces no length".to_owned());
+        }
+        Ok((ending, metadata.into_owned(), total))
+    }
+
+    /// The terminal frame of a call is complete.
+    fn answer(&mut self, id: u64, ending: Ending, metadata: Metadata, body: Vec<u8>) {
+        let answer = match ending {
+            Ending::Status(status) => {
+                let status = status.with_metadata(metadata.clone()).with_details(body);
+                Answer { ending: Ending::Status(status), metadata, body: Vec::new() }
+            }
+            ending => Answer { ending, metadata, body },
+        };
+        let waker = self.shared.lock().calls.answer_owned(id, answer);
+        self.wakers.extend(waker);
+    }
+
+    /// The terminal frame of a call is of no use: the call fails, what still comes of the frame is thrown away.
+    fn fail(&mut self, id: u64, more: bool, status: Status, now: Instant) {
+        let status = status.at(&self.shared.peer.address);
+        let mut state = self.shared.lock();
+        if more {
+            if state.calls.is_open(id) {
+                self.parts.insert(id, Parts::Unwanted(now));
+            }
+            self.wakers.extend(state.calls.fail(id, status));
+        } else {
+            self.wakers.extend(state.calls.answer_owned(id, Answer::of_status(status)));
+        }
+    }
+}
+
+/// Sends calls that waited for room.
+fn pump(state: &mut State, now: Instant) -> Push {
+    if state.pump(now) { state.push(false) } else { Push::Nothing }
+}

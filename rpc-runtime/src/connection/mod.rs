@@ -1,0 +1,222 @@
+//! One handshaken transport and the calls on it, the same code on both ends. The pending table, the frames and the
+//! clock's rules are pure; a driver task reads, a flusher task writes, and callers append under one short lock.
+
+mod assembly;
+mod calls;
+mod driver;
+mod flusher;
+mod frames;
+mod handshake;
+mod incoming;
+mod inline;
+mod liveness;
+mod receive;
+mod serving;
+mod shared;
+mod task;
+
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use tokio::{sync::watch, task::AbortHandle, time::Instant};
+
+pub(crate) use calls::CallId;
+use driver::Driver;
+pub(crate) use driver::Ended;
+use serving::Serving;
+use shared::{Request, Shared};
+
+use crate::{
+    call::{Answer, OutgoingRequest, Peer},
+    codec::CodecKind,
+    limits::Limits,
+    metadata::Metadata,
+    router::Router,
+    status::{Code, Status},
+    transport::{Transport, Writer},
+};
+
+/// What a connection, or the channel over it, is up to.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum ConnectionState {
+    /// Nobody has asked for a connection yet.
+    Idle,
+    /// An address is being dialled, or the handshake is on its way.
+    Connecting,
+    /// Calls go through.
+    Ready,
+    /// One side is leaving: calls in flight are answered, new ones are refused.
+    Draining,
+    /// Over, with the reason.
+    Closed(Status),
+}
+
+impl PartialEq for ConnectionState {
+    /// Two closed states are equal whatever their reasons.
+    fn eq(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+}
+
+/// One end of a connection. When the last clone is dropped, the peer is told and the connection ends; a call in
+/// flight holds one.
+#[derive(Clone)]
+pub(crate) struct Connection(Arc<Owner>);
+
+struct Owner {
+    shared: Arc<Shared>,
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}
+
+impl Connection {
+    /// The dialling side's handshake; must run within the channel's time.
+    pub(crate) async fn dial(
+        mut transport: Transport,
+        codec: CodecKind,
+        limits: &Limits,
+        metadata: &Metadata,
+        router: &Arc<Router>,
+        watch: watch::Sender<ConnectionState>,
+    ) -> Result<Self, Status> {
+        let handshake = handshake::dial(&mut transport, codec, limits, metadata);
+        let agreement = match tokio::time::timeout(limits.handshake_timeout, handshake).await {
+            Ok(agreement) => agreement?,
+            Err(_) => return Err(late_handshake(limits)),
+        };
+        let (connection, running) = start(transport, agreement, limits, router, 0, watch);
+        #[expect(clippy::disallowed_methods, reason = "the connection's owner ends it when it is dropped")]
+        tokio::spawn(running);
+        Ok(connection)
+    }
+
+    /// The accepting side's handshake, and the future that serves the connection until its end. The connection ends
+    /// when that future is dropped.
+    pub(crate) async fn accept(
+        mut transport: Transport,
+        limits: &Limits,
+        router: &Arc<Router>,
+    ) -> Result<(Self, impl Future<Output = Ended> + Send + use<>), Status> {
+        let handshake = handshake::accept(&mut transport, limits);
+        let agreement = match tokio::time::timeout(limits.handshake_timeout, handshake).await {
+            Ok(agreement) => agreement?,
+            Err(_) => return Err(late_handshake(limits)),
+        };
+        Ok(start(transport, agreement, limits, router, 1, watch::Sender::new(ConnectionState::Ready)))
+    }
+
+    /// Sends a request; fails with *not executed* when it can not even wait.
+    pub(crate) fn send(
+        &self,
+        request: OutgoingRequest,
+        deadline: Option<Instant>,
+        now: Instant,
+        waker: Option<Waker>,
+    ) -> Result<CallId, Status> {
+        self.0.shared.send(request, deadline, now, waker)
+    }
+
+    /// The outcome of a call, once.
+    pub(crate) fn poll(&self, id: CallId, cx: &Context<'_>) -> Poll<Answer> {
+        self.0.shared.poll(id, cx.waker()).map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// The caller of this call has gone: the peer is told.
+    pub(crate) fn abandon(&self, id: CallId) {
+        self.0.shared.abandon(id);
+    }
+
+    pub(crate) fn codec(&self) -> CodecKind {
+        self.0.shared.codec
+    }
+
+    /// The peer's address, as a URI.
+    pub(crate) fn address(&self) -> &str {
+        &self.0.shared.peer.address
+    }
+
+    /// Ends all calls of this side as closed here. A second time does nothing.
+    pub(crate) fn close(&self) {
+        self.0.shared.close();
+    }
+
+    /// Takes no new calls of the peer, and ends once all are answered.
+    pub(crate) fn drain(&self) {
+        self.0.shared.request(Request::Drain);
+    }
+
+    /// Ends at once.
+    pub(crate) fn abort(&self) {
+        self.0.shared.request(Request::Abort);
+    }
+
+    /// Calls of this side that wait for something.
+    pub(crate) fn outstanding(&self) -> usize {
+        self.0.shared.lock().calls.occupied()
+    }
+
+    /// Responses that found no call waiting for them.
+    pub(crate) fn late_responses(&self) -> u64 {
+        self.0.shared.lock().calls.late()
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("address", &self.address()).finish_non_exhaustive()
+    }
+}
+
+/// Refuses an accepted transport without a handshake of its own.
+pub(crate) async fn refuse(mut transport: Transport, code: Code, reason: String) {
+    handshake::refuse(&mut transport, code, reason).await;
+}
+
+fn start(
+    transport: Transport,
+    agreement: handshake::Agreement,
+    limits: &Limits,
+    router: &Arc<Router>,
+    side: u64,
+    watch: watch::Sender<ConnectionState>,
+) -> (Connection, impl Future<Output = Ended> + Send + use<>) {
+    let Transport { reader, writer, peer } = transport;
+    let inline = match &writer {
+        Writer::Shared(writer) => Some(Arc::clone(writer)),
+        Writer::Owned(_) => None,
+    };
+    let peer = Peer { address: peer, metadata: agreement.metadata };
+    watch.send_replace(ConnectionState::Ready);
+    let shared = Arc::new(Shared::new(side, agreement.codec, limits.clone(), agreement.remote, peer, inline, watch));
+    let serving = Serving::new(Arc::clone(router), Arc::clone(&shared));
+    let driver = Driver::new(Arc::clone(&shared), reader, serving);
+    let connection = Connection(Arc::new(Owner { shared: Arc::clone(&shared) }));
+    let running = async move {
+        #[expect(clippy::disallowed_methods, reason = "the driver's future owns it and aborts it")]
+        let flusher = tokio::spawn(flusher::run(shared, writer));
+        let _flusher = AbortOnDrop(flusher.abort_handle());
+        driver.await
+    };
+    (connection, running)
+}
+
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+fn late_handshake(limits: &Limits) -> Status {
+    let text = format!("the handshake took longer than handshake_timeout, {:?}", limits.handshake_timeout);
+    Status::of_call(Code::Unavailable, text)
+}

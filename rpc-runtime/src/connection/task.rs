@@ -1,0 +1,114 @@
+//! A handler in a task of its own. However it ends, by its reply, a panic, an abort or the end of the runtime, its
+//! call gets one terminal frame, after the handler has really stopped.
+
+use std::{future::poll_fn, sync::Arc, task::Context};
+
+use tokio::{task::AbortHandle, time::Instant};
+
+use super::shared::Shared;
+use crate::{
+    call::Scene,
+    metadata::Metadata,
+    router::{Finished, Reply, Route, Router, Running},
+    status::{Code, Status},
+};
+
+/// Decodes the arguments and runs the handler.
+pub(super) fn spawn(
+    shared: &Arc<Shared>,
+    id: u64,
+    route: Arc<Route>,
+    scene: Scene,
+    deadline: Option<Instant>,
+    body: Vec<u8>,
+    router: &Arc<Router>,
+) -> AbortHandle {
+    let responder = Responder::new(shared, id, &route, deadline);
+    let router = Arc::clone(router);
+    let codec = shared.codec;
+    run(responder, async move {
+        let before = Instant::now();
+        let started = Running::start(&route, codec, &body, scene);
+        drop(body);
+        match started {
+            Ok(running) => poll_timed(&router, running, before).await,
+            Err(finished) => finished,
+        }
+    })
+}
+
+/// Goes on with a handler that has waited in the connection's task.
+pub(super) fn spawn_running(
+    shared: &Arc<Shared>,
+    router: &Arc<Router>,
+    id: u64,
+    running: Running,
+    deadline: Option<Instant>,
+) -> AbortHandle {
+    let mut responder = Responder::new(shared, id, &running.route, deadline);
+    responder.begun = true;
+    let router = Arc::clone(router);
+    run(responder, async move { poll_timed(&router, running, Instant::now()).await })
+}
+
+fn run(mut responder: Responder, handler: impl Future<Output = Finished> + Send + 'static) -> AbortHandle {
+    let task = async move {
+        responder.begun = true;
+        // Dropped before the responder, so that the terminal frame follows the handler's end.
+        let finished = handler.await;
+        responder.finish(finished);
+    };
+    #[expect(clippy::disallowed_methods, reason = "the table of the peer's calls owns the task and aborts it")]
+    let task = tokio::spawn(task);
+    task.abort_handle()
+}
+
+/// Takes note of how long each poll takes: quick ones earn the method a place in the connection's task.
+async fn poll_timed(router: &Router, mut running: Running, began: Instant) -> Finished {
+    let mut before = Some(began);
+    let finished = poll_fn(|cx: &mut Context<'_>| {
+        let before = before.take().unwrap_or_else(Instant::now);
+        let polled = running.poll(cx);
+        let now = Instant::now();
+        running.route.trust.polled(now - before, router.now_ms(now));
+        polled
+    });
+    finished.await
+}
+
+/// Owes the call its terminal frame.
+struct Responder {
+    shared: Arc<Shared>,
+    id: u64,
+    route: Arc<Route>,
+    deadline: Option<Instant>,
+    begun: bool,
+    owed: bool,
+}
+
+impl Responder {
+    fn new(shared: &Arc<Shared>, id: u64, route: &Arc<Route>, deadline: Option<Instant>) -> Self {
+        Self { shared: Arc::clone(shared), id, route: Arc::clone(route), deadline, begun: false, owed: true }
+    }
+
+    fn finish(mut self, finished: Finished) {
+        self.owed = false;
+        self.shared.finish_task(self.id, self.route.descriptor.full_name, finished);
+    }
+}
+
+impl Drop for Responder {
+    fn drop(&mut self) {
+        if !self.owed {
+            return;
+        }
+        let status = if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            Status::of_call(Code::DeadlineExceeded, "the deadline passed at the server")
+        } else {
+            Status::of_call(Code::Cancelled, "the call was cancelled")
+        };
+        let status = if self.begun { status } else { status.not_executed() };
+        let finished = Finished { reply: Reply::Status(status), metadata: Metadata::new() };
+        self.shared.finish_task(self.id, self.route.descriptor.full_name, finished);
+    }
+}

@@ -1,0 +1,113 @@
+//! The settings of a server.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::watch,
+};
+
+use super::{Phase, Server};
+use crate::{
+    connection::Connection,
+    limits::Limits,
+    router::{Router, Service},
+    status::{Code, Status},
+    transport::{Address, AddressError, Listener, Transport},
+};
+
+/// What a server is made with: its services, and limits that have defaults.
+pub struct ServerBuilder {
+    router: Router,
+    /// The first registration that failed.
+    refused: Option<Status>,
+    limits: Limits,
+    max_connections: usize,
+    drain_timeout: Duration,
+}
+
+impl Default for ServerBuilder {
+    fn default() -> Self {
+        Self {
+            router: Router::default(),
+            refused: None,
+            limits: Limits::default(),
+            max_connections: 10_000,
+            drain_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl ServerBuilder {
+    /// Adds a service. Two under one name are an error when the server is bound.
+    #[must_use]
+    pub fn service(mut self, service: impl Service) -> Self {
+        if let Err(status) = self.router.register(&service) {
+            self.refused.get_or_insert(status);
+        }
+        self
+    }
+
+    /// What each connection allows, in place of the defaults.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// How many connections there may be: 10,000 by default. Further ones are refused with the reason.
+    #[must_use]
+    pub fn max_connections(mut self, count: usize) -> Self {
+        self.max_connections = count;
+        self
+    }
+
+    /// How long calls in flight may take once the server is to end: 30 s by default.
+    #[must_use]
+    pub fn drain_timeout(mut self, timeout: Duration) -> Self {
+        self.drain_timeout = timeout;
+        self
+    }
+
+    /// Takes an address such as `tcp://127.0.0.1:7000`, `unix:///run/arith.sock` or `mem://name`. Fails with the
+    /// address and the cause, and when a service was registered twice.
+    pub async fn bind(self, address: &str) -> Result<Server, Status> {
+        if let Some(status) = self.refused {
+            return Err(status);
+        }
+        let parsed: Address = address
+            .parse()
+            .map_err(|error: AddressError| Status::of_call(Code::InvalidArgument, error.to_string()).at(address))?;
+        let listener = Listener::bind(&parsed).await.map_err(|error| {
+            let code = match error.kind() {
+                std::io::ErrorKind::AddrInUse => Code::AlreadyExists,
+                std::io::ErrorKind::PermissionDenied => Code::PermissionDenied,
+                _ => Code::Unavailable,
+            };
+            Status::of_call(code, format!("can not listen: {error}")).at(address).with_source(error)
+        })?;
+        Ok(Server {
+            address: listener.local_address().to_string(),
+            listener,
+            router: Arc::new(self.router),
+            limits: self.limits,
+            max_connections: self.max_connections,
+            drain_timeout: self.drain_timeout,
+            phase: watch::Sender::new(Phase::Serving),
+        })
+    }
+
+    /// Serves one pipe of any kind, `peer` being its name in errors and contexts, until it ends; gives the reason.
+    /// Dropping the future cuts it off.
+    pub async fn serve_connection<T>(self, io: T, peer: &str) -> Result<Status, Status>
+    where
+        T: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        if let Some(status) = self.refused {
+            return Err(status);
+        }
+        let transport = Transport::from_io(io, peer.to_owned());
+        let (_connection, running) = Connection::accept(transport, &self.limits, &Arc::new(self.router)).await?;
+        Ok(running.await.reason)
+    }
+}

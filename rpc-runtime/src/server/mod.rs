@@ -1,0 +1,131 @@
+//! The serving side: a listener, its connections, and their orderly end.
+
+mod builder;
+mod connections;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::watch, time::Instant};
+
+pub use builder::ServerBuilder;
+use connections::Connections;
+
+use crate::{limits::Limits, router::Router, status::Status, transport::Listener};
+
+/// A server that is bound to its address and serves once [`serve`](Self::serve) is awaited.
+///
+/// ```no_run
+/// # async fn example(arith: impl rpc_runtime::Service) -> Result<(), rpc_runtime::Status> {
+/// use rpc_runtime::Server;
+/// let server = Server::builder().service(arith).bind("tcp://127.0.0.1:0").await?;
+/// println!("serving at {}", server.local_address());
+/// server.serve_until(async { tokio::signal::ctrl_c().await.ok(); }).await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Server {
+    listener: Listener,
+    address: String,
+    router: Arc<Router>,
+    limits: Limits,
+    max_connections: usize,
+    drain_timeout: Duration,
+    phase: watch::Sender<Phase>,
+}
+
+/// How far the end of a server has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Serving,
+    /// No new connections and calls; calls in flight are answered.
+    Draining,
+    /// Whatever is left is cut off.
+    Stopping,
+}
+
+/// What was left when the time for draining was over. All zero after an orderly end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Drained {
+    /// Connections that had not ended.
+    pub cut_connections: usize,
+    /// Calls on them that had not been answered; their handlers were dropped.
+    pub cut_calls: usize,
+}
+
+/// Ends a server from elsewhere. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct ServerHandle {
+    phase: watch::Sender<Phase>,
+}
+
+impl ServerHandle {
+    /// Begins the orderly end, as the future of [`Server::serve_until`] does.
+    pub fn shut_down(&self) {
+        self.phase.send_if_modified(|phase| {
+            let serving = *phase == Phase::Serving;
+            if serving {
+                *phase = Phase::Draining;
+            }
+            serving
+        });
+    }
+
+    /// Ends the server now: connections are cut off, handlers dropped.
+    pub fn stop(&self) {
+        self.phase.send_replace(Phase::Stopping);
+    }
+}
+
+impl Server {
+    /// The settings of a server.
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::default()
+    }
+
+    /// The address it is bound to, as a URI, with the real port where 0 was asked for.
+    pub fn local_address(&self) -> &str {
+        &self.address
+    }
+
+    /// A handle that ends the server from elsewhere.
+    pub fn handle(&self) -> ServerHandle {
+        ServerHandle { phase: self.phase.clone() }
+    }
+
+    /// Serves until a [handle](Self::handle) ends it. Dropping the future cuts off all connections.
+    pub async fn serve(self) -> Result<Drained, Status> {
+        self.serve_until(std::future::pending()).await
+    }
+
+    /// Serves until `shutdown` is ready; then takes no new connections, refuses new calls as *not executed*, lets
+    /// those in flight finish, and after the time for draining (30 s by default) cuts off what is left.
+    pub async fn serve_until(self, shutdown: impl Future<Output = ()>) -> Result<Drained, Status> {
+        let Self { listener, router, limits, max_connections, drain_timeout, phase, .. } = self;
+        let handle = ServerHandle { phase: phase.clone() };
+        let mut connections = Connections::new(router, limits, max_connections, phase.subscribe());
+        let mut ending = phase.subscribe();
+        tokio::select! {
+            biased;
+            () = shutdown => handle.shut_down(),
+            _ = ending.wait_for(|phase| *phase != Phase::Serving) => {}
+            () = connections.accept_all(&listener) => {}
+        }
+        drop(listener);
+        let until = Instant::now() + drain_timeout;
+        tokio::select! {
+            biased;
+            () = connections.ended() => {}
+            () = tokio::time::sleep_until(until) => {}
+            _ = ending.wait_for(|phase| *phase == Phase::Stopping) => {}
+        }
+        handle.stop();
+        connections.ended().await;
+        Ok(connections.drained())
+    }
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+    }
+}
