@@ -1,1 +1,3 @@
 //! What crosses crates: one binary for all integration tests.
+
+mod tidy;

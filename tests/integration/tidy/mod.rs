@@ -1,0 +1,11 @@
+//! The house rules that no compiler checks, as tests over the source tree: each lists all that breaks it.
+//!
+//! Every rule stands beside samples that break it, so that a rule that finds nothing has looked.
+
+mod attributes;
+mod documents;
+mod ranks;
+mod shape;
+mod size;
+mod source;
+mod words;
