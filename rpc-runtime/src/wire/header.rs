@@ -311,5 +311,5 @@ fn failure(code: Code) -> u64 {
 
 #[inline]
 fn micros(timeout: Duration) -> u64 {
-    u64::try_from(timeout.as_micros()).unwrap_or(u64::MAX)
+    timeout.as_secs().saturating_mul(1_000_000).saturating_add(u64::from(timeout.subsec_micros()))
 }

@@ -16,3 +16,6 @@ pub(crate) use handshake::{
     encode_hello, parse_answer, parse_hello,
 };
 pub(crate) use header::{Ending, GoAwayHeader, HeaderError, MAX_NAME, RequestHeader, ResponseHeader};
+
+#[cfg(test)]
+mod tests;
