@@ -7,8 +7,11 @@
 mod bincode;
 mod bulk;
 mod error;
+mod finite;
 mod guard;
 mod json;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +26,7 @@ pub(crate) use error::{DecodeError, EncodeError};
 /// | a field added or removed | an error, or wrong values | ignored, or its `#[serde(default)]` |
 /// | `flatten`, `untagged`, `skip_serializing_if`, `serde_json::Value` | do not work | work |
 /// | map keys | any type | strings and numbers |
-/// | NaN and infinities | kept | written as `null` |
+/// | NaN and infinities | kept | an error of the sender |
 /// | a struct holding `&[u8]`, decoded without copying | yes | no |
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
