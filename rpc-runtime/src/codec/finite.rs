@@ -138,7 +138,8 @@ macro_rules! named {
             type Ok = C::Ok;
             type Error = C::Error;
             #[inline]
-            fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), C::Error> {
+            fn serialize_field<T>(&mut self, name: &'static str, value: &T) -> Result<(), C::Error>
+            where T: Serialize + ?Sized {
                 self.0.serialize_field(name, &Finite(value))
             }
             fn skip_field(&mut self, name: &'static str) -> Result<(), C::Error> { self.0.skip_field(name) }
