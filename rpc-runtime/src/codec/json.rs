@@ -4,13 +4,14 @@ use serde::{Deserialize, Deserializer, Serialize, de::Visitor};
 
 use super::{
     DecodeError, EncodeError,
+    finite::Finite,
     guard::{self, Source},
 };
 
 #[inline]
 pub(super) fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     let mut serializer = serde_json::Serializer::new(out);
-    value.serialize(&mut serializer).map_err(EncodeError::new)
+    value.serialize(Finite(&mut serializer)).map_err(EncodeError::new)
 }
 
 #[inline]

@@ -7,8 +7,11 @@
 mod bincode;
 mod bulk;
 mod error;
+mod finite;
 mod guard;
 mod json;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 
@@ -23,8 +26,12 @@ pub(crate) use error::{DecodeError, EncodeError};
 /// | a field added or removed | an error, or wrong values | ignored, or its `#[serde(default)]` |
 /// | `flatten`, `untagged`, `skip_serializing_if`, `serde_json::Value` | do not work | work |
 /// | map keys | any type | strings and numbers |
-/// | NaN and infinities | kept | written as `null` |
-/// | a struct holding `&[u8]`, decoded without copying | yes | no |
+/// | NaN and infinities | kept | an error of the sender |
+/// | `&[u8]` lent out of the message | yes | no |
+///
+/// With every codec values nest at most 128 deep, where each sequence, tuple, struct, map, enum and `Some` is one
+/// level, and at most 65,536 elements of a message may take no byte, such as those of a `Vec<()>`. What a message may
+/// reserve ahead of its bytes is one element for each byte that remains.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CodecKind {

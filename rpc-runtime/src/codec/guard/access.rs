@@ -24,13 +24,12 @@ impl<'de, A: SeqAccess<'de>, S: Source<'de>, const COUNTED: bool> SeqAccess<'de>
 
     #[inline]
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, A::Error> {
-        let seed = self.scope.wrap(seed);
         if !(COUNTED && S::ANNOUNCES) {
-            return self.access.next_element_seed(seed);
+            return self.access.next_element_seed(self.scope.wrap(seed));
         }
-        self.scope.begin(&mut self.claim);
+        self.claim = self.claim.saturating_sub(1);
         let before = self.scope.remaining();
-        let element = self.access.next_element_seed(seed)?;
+        let element = self.access.next_element_seed(self.scope.before(self.claim).wrap(seed))?;
         if element.is_some() {
             self.scope.end(before)?;
         }
@@ -66,15 +65,15 @@ impl<'de, A: MapAccess<'de>, S: Source<'de>, const COUNTED: bool> MapAccess<'de>
     #[inline]
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
         if COUNTED && S::ANNOUNCES {
-            self.scope.begin(&mut self.claim);
+            self.claim = self.claim.saturating_sub(1);
             self.before = self.scope.remaining();
         }
-        self.access.next_key_seed(self.scope.wrap(seed))
+        self.access.next_key_seed(self.scope.before(self.claim).wrap(seed))
     }
 
     #[inline]
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
-        let value = self.access.next_value_seed(self.scope.wrap(seed))?;
+        let value = self.access.next_value_seed(self.scope.before(self.claim).wrap(seed))?;
         if COUNTED && S::ANNOUNCES {
             self.scope.end(self.before)?;
         }

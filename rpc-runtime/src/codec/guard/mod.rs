@@ -52,8 +52,9 @@ where
     D: Deserializer<'de>,
     S: Source<'de>,
 {
-    let budget = Budget { source, claimed: Cell::new(0), empty: Cell::new(0) };
-    T::deserialize(Guarded { inner: deserializer, scope: Scope { budget: &budget, depth: DEPTH } })
+    let budget = Budget { source, empty: Cell::new(0) };
+    let scope = Scope { budget: &budget, depth: DEPTH, claimed: 0 };
+    T::deserialize(scope.wrap(deserializer))
 }
 
 /// A deserializer, seed or enum of the codec or of a type, within a scope.
@@ -65,8 +66,6 @@ struct Guarded<'g, T, S> {
 /// What one decoding has used up.
 struct Budget<'s, S> {
     source: &'s S,
-    /// Elements that unfinished sequences and maps were told to expect and that have not begun.
-    claimed: Cell<usize>,
     empty: Cell<usize>,
 }
 
@@ -75,6 +74,8 @@ struct Scope<'g, S> {
     budget: &'g Budget<'g, S>,
     /// The levels that may still be entered.
     depth: u8,
+    /// Elements that the sequences and maps around this level may have reserved for and that have not begun.
+    claimed: usize,
 }
 
 impl<S> Clone for Scope<'_, S> {
@@ -111,23 +112,17 @@ impl<'de, S: Source<'de>> Scope<'_, S> {
     /// is one of those that consume none.
     #[inline]
     fn claim<E: Error>(self, announced: usize) -> Result<usize, E> {
-        let Budget { claimed, empty, .. } = self.budget;
         let remaining = self.remaining();
-        if announced > remaining + (EMPTY - empty.get()) {
+        if announced > remaining + (EMPTY - self.budget.empty.get()) {
             return Err(too_many(announced, remaining));
         }
-        let granted = announced.min(remaining.saturating_sub(claimed.get()));
-        claimed.set(claimed.get() + granted);
-        Ok(granted)
+        Ok(announced.min(remaining.saturating_sub(self.claimed)))
     }
 
-    /// Gives back one element of a claim, because it begins.
+    /// The scope of an element behind which `claim` others have a claim.
     #[inline]
-    fn begin(self, claim: &mut usize) {
-        if *claim > 0 {
-            *claim -= 1;
-            self.budget.claimed.set(self.budget.claimed.get() - 1);
-        }
+    fn before(self, claim: usize) -> Self {
+        Self { claimed: self.claimed + claim, ..self }
     }
 
     /// Counts the element that began when `before` bytes remained, if it consumed none.

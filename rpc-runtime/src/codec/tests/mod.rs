@@ -1,0 +1,265 @@
+//! What every codec promises, then the bytes and the hostile bodies of each.
+
+#[cfg(feature = "bincode")]
+mod bincode_golden;
+#[cfg(feature = "bincode")]
+mod bincode_hostile;
+mod json;
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+    fmt,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{Bulk, CodecKind, NoArguments};
+
+/// A struct of the kind that services pass about.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Order {
+    id: u64,
+    customer: String,
+    note: Option<String>,
+    lines: Vec<Line>,
+    stock: BTreeMap<String, i64>,
+    flags: (bool, u16, i32, char),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Line {
+    price: f64,
+    kind: Kind,
+    nothing: (),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+enum Kind {
+    Unit,
+    Newtype(Box<Kind>),
+    Tuple(i8, u128),
+    Struct { x: i64, y: Option<f32> },
+}
+
+/// Types that hold themselves, each by another way.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Chain(Option<Box<Chain>>);
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Nest(Vec<Nest>);
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Names(BTreeMap<String, Names>);
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Link {
+    next: Option<Box<Link>>,
+}
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+enum Tree {
+    Leaf,
+    Newtype(Box<Tree>),
+    Tuple(Box<Tree>, u8),
+    Struct { inner: Box<Tree> },
+}
+
+fn bytes_of<T: Serialize + ?Sized>(codec: CodecKind, value: &T) -> Vec<u8> {
+    let mut out = Vec::new();
+    codec.encode(value, &mut out).unwrap();
+    out
+}
+
+fn comes_back<T: Serialize + DeserializeOwned + PartialEq + fmt::Debug>(value: &T) {
+    for codec in CodecKind::available() {
+        let body = bytes_of(*codec, value);
+        assert_eq!(&codec.decode::<T>(&body).unwrap(), value, "{codec:?}");
+    }
+}
+
+fn refusal<'de, T: Deserialize<'de>>(codec: CodecKind, body: &'de [u8]) -> String {
+    match codec.decode::<T>(body) {
+        Ok(_) => panic!("{codec:?} accepts what it should refuse"),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn kinds() -> impl Strategy<Value = Kind> {
+    let leaf = prop_oneof![
+        Just(Kind::Unit),
+        (any::<i8>(), any::<u128>()).prop_map(|(a, b)| Kind::Tuple(a, b)),
+        (any::<i64>(), any::<Option<f32>>()).prop_map(|(x, y)| Kind::Struct { x, y }),
+    ];
+    leaf.prop_recursive(8, 16, 1, |inner| inner.prop_map(|kind| Kind::Newtype(Box::new(kind))))
+}
+
+fn orders() -> impl Strategy<Value = Order> {
+    let lines = (any::<f64>(), kinds()).prop_map(|(price, kind)| Line { price, kind, nothing: () });
+    (
+        any::<u64>(),
+        any::<String>(),
+        any::<Option<String>>(),
+        prop::collection::vec(lines, 0..5),
+        prop::collection::btree_map(any::<String>(), any::<i64>(), 0..4),
+        any::<(bool, u16, i32, char)>(),
+    )
+        .prop_map(|(id, customer, note, lines, stock, flags)| Order { id, customer, note, lines, stock, flags })
+}
+
+proptest! {
+    #[test]
+    fn every_order_comes_back_as_it_was(order in orders()) {
+        comes_back(&order);
+    }
+
+    #[test]
+    fn every_f64_comes_back_to_the_last_bit(value in any::<f64>()) {
+        comes_back(&value);
+    }
+
+    #[test]
+    fn any_bytes_decode_or_are_an_error(body in prop::collection::vec(any::<u8>(), 0..200)) {
+        for codec in CodecKind::available() {
+            let _ = codec.decode::<Order>(&body);
+            let _ = codec.decode::<(Nest, Tree)>(&body);
+            let _ = codec.decode::<HashMap<String, Vec<Chain>>>(&body);
+            let _ = codec.decode::<(SystemTime, Duration, Bulk<Vec<u8>>, char)>(&body);
+        }
+    }
+}
+
+#[test]
+fn a_codec_is_found_by_its_name() {
+    for codec in CodecKind::available() {
+        assert_eq!(CodecKind::from_name(codec.name()), Some(*codec));
+    }
+    assert_eq!(CodecKind::from_name("Bincode"), None);
+    assert!(CodecKind::available().contains(&CodecKind::default()));
+}
+
+#[test]
+fn a_codec_that_is_not_built_in_refuses_all_work() {
+    if CodecKind::available().contains(&CodecKind::Bincode) {
+        return;
+    }
+    assert_eq!(CodecKind::from_name("bincode"), None);
+    assert!(CodecKind::Bincode.encode(&1, &mut Vec::new()).unwrap_err().to_string().contains("not built in"));
+    assert!(refusal::<u8>(CodecKind::Bincode, &[1]).contains("not built in"));
+}
+
+/// D7
+#[test]
+fn the_largest_and_smallest_values_come_back() {
+    comes_back(&(i128::MIN, i128::MAX, u128::MAX));
+    comes_back(&(i64::MIN, i64::MAX, u64::MAX));
+    comes_back(&(f64::MIN, f64::MAX, f64::MIN_POSITIVE, -0.0_f64));
+    comes_back(&(f32::MIN, f32::MAX, f32::from_bits(1)));
+    comes_back(&(Duration::ZERO, Duration::MAX, SystemTime::UNIX_EPOCH));
+    comes_back(&(char::MAX, '\0', String::from("\0\u{7f}\n%é")));
+}
+
+#[test]
+fn what_methods_return_comes_back() {
+    comes_back(&());
+    comes_back(&Some(Some(5)));
+    comes_back(&Ok::<Result<(), String>, u8>(Err("no".into())));
+    comes_back(&HashMap::from([(1, "one".to_string())]));
+    comes_back(&vec![(); 60_000]);
+    comes_back(&vec![vec![1.5_f32; 10]; 10]);
+}
+
+/// D8
+#[test]
+fn a_hundred_thousand_keys_come_back() {
+    comes_back(&(0..100_000_u32).map(|key| (key, ())).collect::<HashMap<_, _>>());
+}
+
+/// D5
+#[test]
+fn bytes_left_over_are_an_error_that_names_their_number() {
+    for codec in CodecKind::available() {
+        let mut body = bytes_of(*codec, &(7, "seven"));
+        body.extend_from_slice(b"9 8");
+        assert!(refusal::<(i32, String)>(*codec, &body).starts_with("3 bytes are left over"), "{codec:?}");
+    }
+}
+
+#[test]
+fn a_body_cut_at_any_byte_is_an_error() {
+    let order = Order {
+        id: 1 << 40,
+        customer: "Ada".into(),
+        note: Some("\"quoted\"".into()),
+        lines: vec![Line { price: 1.5, kind: Kind::Tuple(-1, 1 << 100), nothing: () }],
+        stock: BTreeMap::from([("red".into(), -300)]),
+        flags: (true, 70, -70_000, 'é'),
+    };
+    for codec in CodecKind::available() {
+        let body = bytes_of(*codec, &order);
+        for end in 0..body.len() {
+            refusal::<Order>(*codec, &body[..end]);
+        }
+    }
+}
+
+/// A37, D9: what cannot be written leaves nothing behind.
+#[test]
+fn a_value_that_fails_midway_leaves_the_output_as_it_was() {
+    struct Fails;
+    impl Serialize for Fails {
+        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            Err(serde::ser::Error::custom("this one\ncan not"))
+        }
+    }
+    for codec in CodecKind::available() {
+        let mut out = b"before".to_vec();
+        let error = codec.encode(&("written", 1, Fails), &mut out).unwrap_err();
+        assert_eq!(error.to_string(), "this one\\ncan not");
+        assert_eq!(out, b"before");
+    }
+}
+
+#[test]
+fn encoding_appends_to_what_is_there() {
+    for codec in CodecKind::available() {
+        let mut out = b"before".to_vec();
+        codec.encode("text", &mut out).unwrap();
+        assert_eq!(out, [b"before".as_slice(), &bytes_of(*codec, "text")].concat());
+    }
+}
+
+#[test]
+fn a_string_is_lent_out_of_the_body() {
+    for codec in CodecKind::available() {
+        let body = bytes_of(*codec, &("lent", 1));
+        let (text, _): (&str, i32) = codec.decode(&body).unwrap();
+        assert!(body.as_ptr_range().contains(&text.as_ptr()), "{codec:?}");
+    }
+}
+
+#[test]
+fn bulk_bytes_are_on_the_wire_what_a_vec_is() {
+    for length in [0, 1, 250, 251, 70_000] {
+        let bytes: Vec<u8> = (0..length).map(|index| (index % 256) as u8).collect();
+        for codec in CodecKind::available() {
+            let plain = bytes_of(*codec, &bytes);
+            assert_eq!(bytes_of(*codec, &Bulk(&bytes)), plain);
+            assert_eq!(bytes_of(*codec, &Bulk(bytes.as_slice())), plain);
+            assert_eq!(bytes_of(*codec, &Bulk(Bytes::from(bytes.clone()))), plain);
+            assert_eq!(codec.decode::<Bulk<Vec<u8>>>(&plain).unwrap().0, bytes);
+            assert_eq!(codec.decode::<Bulk<Bytes>>(&plain).unwrap().0, bytes);
+            assert_eq!(codec.decode::<Bulk<Cow<'_, [u8]>>>(&plain).unwrap().0, bytes);
+            assert_eq!(codec.decode::<Vec<u8>>(&plain).unwrap(), bytes);
+        }
+    }
+}
+
+#[test]
+fn no_arguments_are_an_empty_tuple() {
+    comes_back(&NoArguments);
+    assert_eq!(bytes_of(CodecKind::Json, &NoArguments), b"[]");
+    for codec in CodecKind::available() {
+        let one = bytes_of(*codec, &(1,));
+        refusal::<NoArguments>(*codec, &one);
+    }
+}
