@@ -1,7 +1,7 @@
 //! What a service is, once its trait was read: our own types, which keep the user's tokens and so their spans.
 
 use proc_macro2::Ident;
-use syn::{Attribute, Expr, GenericParam, ItemTrait, Lifetime, Path, TraitItem, TraitItemFn, Type};
+use syn::{Attribute, Expr, GenericParam, ItemTrait, Lifetime, LitStr, Path, TraitItem, TraitItemFn, Type};
 
 /// A trait under `#[rpc_service]`.
 pub(crate) struct Service {
@@ -38,7 +38,7 @@ pub(crate) enum Style {
 /// An item of the trait, in the trait's order.
 pub(crate) enum Item {
     Method(Box<Entry>),
-    Other(TraitItem),
+    Other(Box<TraitItem>),
 }
 
 /// A function of the trait, to be written out again, and what was understood of it.
@@ -55,7 +55,8 @@ pub(crate) struct Method {
     pub(crate) name: Ident,
     /// Its name in the client.
     pub(crate) client_name: Ident,
-    pub(crate) wire_name: String,
+    /// Its name on the wire, at the token that it comes from.
+    pub(crate) wire_name: LitStr,
     pub(crate) kind: MethodKind,
     /// The values of its `#[doc]` attributes.
     pub(crate) docs: Vec<Expr>,

@@ -26,7 +26,7 @@ impl ServiceOptions {
         let mut options = Self::default();
         for given in read(tokens, "#[rpc_service]", &["name", "rename_all", "crate"], errors) {
             match given.key.to_string().as_str() {
-                "name" => options.name = given.wire_name(errors),
+                "name" => options.name = given.wire_name(errors).map(|name| name.value()),
                 "rename_all" => options.rename_all = given.rename(errors),
                 _ => options.runtime = given.path(errors),
             }
@@ -38,8 +38,8 @@ impl ServiceOptions {
 /// What a method asks for.
 #[derive(Default)]
 pub(crate) struct MethodOptions {
-    /// The name on the wire, and where it was written.
-    pub(crate) name: Option<String>,
+    /// The name on the wire.
+    pub(crate) name: Option<LitStr>,
     pub(crate) client: Option<Ident>,
     pub(crate) execution: Execution,
 }
@@ -49,9 +49,10 @@ impl MethodOptions {
     pub(crate) fn take(attributes: &mut Vec<Attribute>, errors: &mut Errors) -> Self {
         const KNOWN: &[&str] = &["name", "client", "inline", "task"];
         let mut options = Self::default();
-        let (ours, others) = std::mem::take(attributes).into_iter().partition(|one| one.path().is_ident("rpc"));
+        let (ours, others): (Vec<_>, Vec<_>) =
+            std::mem::take(attributes).into_iter().partition(|one| one.path().is_ident("rpc"));
         *attributes = others;
-        for attribute in Vec::<Attribute>::from(ours) {
+        for attribute in ours {
             match attribute.meta {
                 Meta::List(list) => {
                     for given in read(list.tokens, "#[rpc]", KNOWN, errors) {
@@ -106,7 +107,7 @@ impl Given {
         None
     }
 
-    fn wire_name(&self, errors: &mut Errors) -> Option<String> {
+    fn wire_name(&self, errors: &mut Errors) -> Option<LitStr> {
         let text = self.text(errors)?;
         let name = text.value();
         let mistake = if name.is_empty() || name.len() > MAX_NAME {
@@ -116,7 +117,7 @@ impl Given {
         } else if name.contains(|letter: char| letter.is_whitespace() || letter.is_control()) {
             "a name on the wire has no spaces and no control characters".to_owned()
         } else {
-            return Some(name);
+            return Some(text.clone());
         };
         errors.at(text, mistake);
         None
@@ -177,9 +178,11 @@ fn read(tokens: TokenStream, attribute: &str, known: &[&str], errors: &mut Error
 /// Says what is unknown, what there is, and which of it was probably meant.
 fn unknown(what: &str, given: &str, owner: &str, known: &[&str]) -> String {
     let list = known.join(", ");
-    let nearest = known.iter().map(|name| (distance(given, name), name)).min();
+    // Half a name is nearer than another name of the same length.
+    let far = |name: &str| if name.starts_with(given) { 0 } else { distance(given, name) };
+    let nearest = known.iter().map(|name| (far(name), name)).min();
     match nearest {
-        Some((distance, name)) if distance <= name.len() / 2 => {
+        Some((far, name)) if far <= name.len() / 2 => {
             format!("unknown {what} `{given}`: {owner} has {list}; did you mean `{name}`?")
         }
         _ => format!("unknown {what} `{given}`: {owner} has {list}"),

@@ -26,8 +26,10 @@ enum Before {
     Word,
     /// `>`: a word after it is set off, punctuation is not.
     Close,
-    /// `,` and the like: whatever follows is set off.
+    /// `,`, a lifetime and the like: whatever follows is set off.
     Separator,
+    /// The `'` of a lifetime.
+    Tick,
 }
 
 impl Writer {
@@ -49,11 +51,12 @@ impl Writer {
     }
 
     fn word(&mut self, word: &str) {
-        if self.before != Before::Open {
+        if !matches!(self.before, Before::Open | Before::Tick) {
             self.text.push(' ');
         }
         self.text.push_str(word);
-        self.before = Before::Word;
+        let sets_off = self.before == Before::Tick || ["mut", "const", "dyn", "impl", "as"].contains(&word);
+        self.before = if sets_off { Before::Separator } else { Before::Word };
     }
 
     fn punctuation(&mut self, punctuation: &str) {
@@ -61,6 +64,7 @@ impl Writer {
             "+" | "=" | "->" => (true, Before::Separator),
             "," | ";" | ":" => (false, Before::Separator),
             ">" => (false, Before::Close),
+            "'" => (self.before == Before::Separator, Before::Tick),
             _ => (self.before == Before::Separator, Before::Open),
         };
         if set_off {
@@ -99,6 +103,9 @@ mod tests {
             "()",
             "&str",
             "&'a [f64]",
+            "&'a &'b mut [&'static str]",
+            "*const (u8, i8)",
+            "for<'a> fn(&'a str) -> u8",
             "Result<Vec<u8>, crate::error::Error>",
             "HashMap<String, Option<(u32, [u8; 16])>>",
             "Cow<'_, str>",

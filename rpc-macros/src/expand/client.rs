@@ -58,7 +58,7 @@ fn expand_method(service: &Service, names: &Names, method: &Method) -> TokenStre
     let (vis, descriptors) = (&source.vis, &names.methods);
     let Method { name, client_name, wire_name, carried, lifetimes, receiver, arguments, .. } = method;
     let docs = method.docs.is_empty().then(|| {
-        let text = format!("Calls `{service_name}.{wire_name}`.");
+        let text = format!("Calls `{service_name}.{}`.", wire_name.value());
         quote!(#[doc = #text])
     });
     let generics = (!lifetimes.is_empty()).then(|| quote!(<#(#lifetimes),*>));

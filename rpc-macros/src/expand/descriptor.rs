@@ -47,7 +47,7 @@ fn constant(service: &Service, method: &Method) -> TokenStream {
     let Service { runtime, wire_name: service_name, .. } = service;
     let Method { name, wire_name, cfg, deprecated, .. } = method;
     let rust_name = name.unraw().to_string();
-    let full_name = format!("{service_name}.{wire_name}");
+    let full_name = format!("{service_name}.{}", wire_name.value());
     let docs = joined(&method.docs);
     let kind = match method.kind {
         MethodKind::Unary => quote!(Unary),

@@ -1,8 +1,8 @@
 //! One function of the trait: is it a method that can be called over a wire?
 
 use syn::{
-    FnArg, GenericParam, Lifetime, Pat, ReceiverKind, ReturnType, Safety, Signature, TraitItem, TraitItemFn, Type,
-    ext::IdentExt, spanned::Spanned,
+    FnArg, GenericParam, Lifetime, LitStr, Pat, ReceiverKind, ReturnType, Safety, Signature, TraitItem, TraitItemFn,
+    Type, ext::IdentExt, spanned::Spanned,
 };
 
 use super::{argument, attributes, types};
@@ -21,7 +21,8 @@ const RESERVED: [&str; 5] = ["new", "named", "channel", "from_service", "DESCRIP
 /// Reads a method, or reports why it is none. Takes our attributes off the function.
 pub(super) fn read(source: &mut TraitItemFn, rename: Option<Rename>, errors: &mut Errors) -> Option<Method> {
     let options = MethodOptions::take(&mut source.attrs, errors);
-    let carried = attributes::carried(&source.attrs, errors);
+    attributes::refuse_conditional_options(&mut source.attrs, errors);
+    let carried = attributes::carried(&source.attrs);
     let before = errors.count();
     let kind = kind(&source.sig, errors);
     if kind != MethodKind::Unary {
@@ -44,9 +45,12 @@ pub(super) fn read(source: &mut TraitItemFn, rename: Option<Rename>, errors: &mu
     if errors.count() > before {
         return None;
     }
-    let plain_name = name.unraw().to_string();
+    let wire_name = options.name.unwrap_or_else(|| {
+        let plain = name.unraw().to_string();
+        LitStr::new(&rename.map_or_else(|| plain.clone(), |rule| rule.apply(&plain)), name.span())
+    });
     Some(Method {
-        wire_name: options.name.unwrap_or_else(|| rename.map_or(plain_name.clone(), |rule| rule.apply(&plain_name))),
+        wire_name,
         name,
         client_name,
         kind,
@@ -139,7 +143,7 @@ fn arguments(sig: &mut Signature, errors: &mut Errors) -> Vec<Argument> {
         // A trait's function without a body takes no patterns: one message is enough for them.
         if !matches!(&*input.pat, Pat::Ident(_)) {
             let span = input.pat.span();
-            input.pat = Box::new(syn::parse_quote_spanned!(span=> _));
+            *input.pat = syn::parse_quote_spanned!(span=> _);
         }
     }
     arguments

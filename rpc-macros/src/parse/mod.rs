@@ -23,13 +23,9 @@ use crate::{
 pub(crate) fn service(options: TokenStream, item: TokenStream, errors: &mut Errors) -> Option<Service> {
     let options = ServiceOptions::parse(options, errors);
     let mut source = trait_of(item, errors)?;
-    let style = attributes::style(&source, errors);
+    let style = attributes::style(&source);
     let can_be_bound = check_generics(&source, errors);
-    let expanded_before_us = source.items.iter().any(method::is_expanded_async_trait);
-    if expanded_before_us {
-        errors.at(&source.ident, "put #[async_trait] below #[rpc_service]");
-    }
-    let readable = can_be_bound && !expanded_before_us;
+    let readable = check_async_trait(&source, errors) && can_be_bound;
     let items = std::mem::take(&mut source.items);
     let mut items: Vec<Item> = items.into_iter().map(|item| read_item(item, &options, readable, errors)).collect();
     check_names(&mut items, errors);
@@ -62,6 +58,18 @@ fn trait_of(item: TokenStream, errors: &mut Errors) -> Option<ItemTrait> {
     };
     errors.at(keyword, "#[rpc_service] goes on a trait");
     None
+}
+
+/// Whether `#[async_trait]`, if it is there, stands where it should and makes futures that can be sent.
+fn check_async_trait(source: &ItemTrait, errors: &mut Errors) -> bool {
+    let before = errors.count();
+    if source.items.iter().any(method::is_expanded_async_trait) {
+        errors.at(&source.ident, "put #[async_trait] below #[rpc_service]");
+    }
+    if let Some(option) = attributes::not_send(source) {
+        errors.at(option, "the futures of a service have to be Send");
+    }
+    errors.count() == before
 }
 
 /// Whether the trait has no parameters.
@@ -99,7 +107,7 @@ fn read_item(item: TraitItem, options: &ServiceOptions, readable: bool, errors: 
     if let Some((token, mistake)) = mistake {
         errors.at(token, mistake);
     }
-    Item::Other(item)
+    Item::Other(Box::new(item))
 }
 
 /// Methods that would get in each other's way, on the wire or in the client.
@@ -119,9 +127,9 @@ fn check_names(items: &mut [Item], errors: &mut Errors) {
             continue;
         }
         let taken = |by: Option<(String, bool)>| by.filter(|(_, other)| !(*other && conditional)).map(|(by, _)| by);
-        if let Some(other) = taken(wire.insert(method.wire_name.clone(), (name.clone(), conditional))) {
-            let text = format!("`{other}` has the name `{}` on the wire already", method.wire_name);
-            errors.at(&method.name, text);
+        if let Some(other) = taken(wire.insert(method.wire_name.value(), (name.clone(), conditional))) {
+            let text = format!("`{other}` has the name `{}` on the wire already", method.wire_name.value());
+            errors.at(&method.wire_name, text);
         }
         if let Some(other) = taken(client.insert(method.client_name.to_string(), (name, conditional))) {
             let text = format!("`{other}` has the name `{}` in the client already", method.client_name);

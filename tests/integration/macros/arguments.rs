@@ -41,6 +41,7 @@ trait Shapes {
     async fn cow(&self, text: Cow<'_, str>, values: Cow<'_, [u8]>, label: Label<'_>) -> String;
     async fn paths(&self, path: &Path, os: &OsStr, or: Option<&Path>) -> PathBuf;
     async fn lifetimes<'a, 'b: 'a>(&'a self, longer: &'b str, label: &'a Label<'b>) -> String;
+    #[expect(clippy::ptr_arg, reason = "it is allowed")]
     async fn bytes(&self, lent: &[u8], vec: Vec<u8>, shared: Bytes, lent_vec: &Vec<u8>, lent_shared: &Bytes) -> u64;
     async fn unit(&self, unit: ()) -> bool;
     async fn map(&self, map: BTreeMap<String, Vec<Point>>, tuple: (u8, (i64, bool))) -> (usize, i64);
@@ -112,8 +113,8 @@ impl Shapes for Here {
     async fn bytes(&self, lent: &[u8], vec: Vec<u8>, shared: Bytes, lent_vec: &Vec<u8>, lent_shared: &Bytes) -> u64 {
         [lent, &vec, &shared, lent_vec, lent_shared].concat().into_iter().map(u64::from).sum()
     }
-    async fn unit(&self, unit: ()) -> bool {
-        unit == ()
+    async fn unit(&self, (): ()) -> bool {
+        true
     }
     async fn map(&self, map: BTreeMap<String, Vec<Point>>, tuple: (u8, (i64, bool))) -> (usize, i64) {
         (map.values().map(Vec::len).sum(), tuple.1.0)

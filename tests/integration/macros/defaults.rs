@@ -76,7 +76,9 @@ async fn an_implementation_can_be_called_without_any_server() {
 
 #[tokio::test]
 async fn clients_and_servers_can_be_cloned_and_printed() {
-    let server = GreeterServer::from_arc(std::sync::Arc::new(Ada)).clone().named("greeter");
+    let unnamed = GreeterServer::from_arc(std::sync::Arc::new(Ada));
+    let server = unnamed.clone().named("greeter");
+    assert_eq!(format!("{unnamed:?}"), "GreeterServer { name: \"Greeter\", .. }");
     assert_eq!(format!("{server:?}"), "GreeterServer { name: \"greeter\", .. }");
     let client = GreeterClient::named(serve("mem://macros-clone", server).await, "greeter");
     assert!(format!("{client:?}").starts_with("GreeterClient"));

@@ -13,10 +13,10 @@ use rpc_runtime::{Channel, Server, Service};
 
 /// A channel to a server that offers this one service, in memory; the address belongs to the test.
 async fn serve(address: &str, service: impl Service) -> Channel {
-    let server = Server::builder().service(service).bind(address).await.unwrap();
+    let server = Server::builder().service(service).bind(address).await.expect("the address is free");
     #[expect(clippy::disallowed_methods, reason = "the test's runtime ends it")]
     tokio::spawn(server.serve());
-    Channel::connect(address).await.unwrap()
+    Channel::connect(address).await.expect("the server is there")
 }
 
 /// A type that is found by a path.

@@ -35,6 +35,7 @@ trait Renamed {
     async fn list_all(&self) -> u8;
     #[rpc(name = "get-one")]
     async fn get(&self) -> u8;
+    #[expect(clippy::wrong_self_convention, reason = "a name that the client has itself")]
     #[rpc(client = "make_new")]
     async fn new(&self) -> u8;
     #[rpc(client = "the_channel", name = "channel")]
