@@ -1,9 +1,9 @@
 //! The typed client: each method is one call into the runtime.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
 
-use super::{Names, beside_trait, deprecation, descriptor};
+use super::{Names, at, at_arguments, beside_trait, deprecation, descriptor};
 use crate::model::{Argument, Lend, Method, Output, Service};
 
 pub(super) fn expand(service: &Service, names: &Names) -> TokenStream {
@@ -63,25 +63,27 @@ fn expand_method(service: &Service, names: &Names, method: &Method) -> TokenStre
     });
     let generics = (!lifetimes.is_empty()).then(|| quote!(<#(#lifetimes),*>));
     let parameters = arguments.iter().map(|Argument { name, written, .. }| quote!(#name: #written));
+    let span = at_arguments(method);
     let values = if arguments.is_empty() {
         quote!(#runtime::__private::NoArguments)
     } else {
         let values = arguments.iter().map(|argument| encoded(service, argument));
-        quote!((#(#values,)*))
+        quote_spanned!(span=> (#(#values,)*))
     };
     let output = match &method.output {
         Output::Unit => quote!(()),
         Output::Value(ty) | Output::Bulk(ty) => quote!(#ty),
         Output::Outcome(ty) => {
-            let outcome = quote!(<#ty as #runtime::__private::Outcome>);
-            quote!(#outcome::Ok, #outcome::Error)
+            let outcome = quote_spanned!(at(ty)=> <#ty as #runtime::__private::Outcome>);
+            quote_spanned!(at(ty)=> #outcome::Ok, #outcome::Error)
         }
     };
+    let call = quote_spanned!(span=> self.client.call(#descriptors::#name, &#values));
     quote! {
         #(#carried)*
         #docs
         #vis fn #client_name #generics (&#receiver self, #(#parameters),*) -> #runtime::Call<#output> {
-            self.client.call(#descriptors::#name, &#values)
+            #call
         }
     }
 }

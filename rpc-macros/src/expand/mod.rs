@@ -6,11 +6,15 @@ mod descriptor;
 mod server;
 mod trait_;
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
-use syn::Attribute;
+use syn::{Attribute, spanned::Spanned};
 
-use crate::{errors::Errors, model::Service, parse};
+use crate::{
+    errors::Errors,
+    model::{Method, Service},
+    parse,
+};
 
 /// The whole attribute: the items, and a `compile_error!` for each mistake. With mistakes the trait is there all the
 /// same, and a client and server with the methods that are sound, so that one mistake gives one message.
@@ -60,6 +64,19 @@ fn beside_trait(service: &Service) -> TokenStream {
     quote! {
         #(#cfg)*
         #[allow(dead_code, deprecated, non_camel_case_types, unreachable_pub, clippy::all, clippy::pedantic)]
+    }
+}
+
+/// Where a bound on this type is reported, with the names of generated code.
+fn at(tokens: &impl Spanned) -> Span {
+    tokens.span().resolved_at(Span::call_site())
+}
+
+/// Where a bound on the arguments is reported: at the type if there is but one, else at the method.
+fn at_arguments(method: &Method) -> Span {
+    match &*method.arguments {
+        [one] => at(&one.written),
+        _ => at(&method.name),
     }
 }
 

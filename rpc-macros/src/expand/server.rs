@@ -1,9 +1,9 @@
 //! The server: an implementation of the trait, offered to callers as a table with one row for each method.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 
-use super::{Names, beside_trait, deprecation};
+use super::{Names, at, at_arguments, beside_trait, deprecation};
 use crate::model::{Argument, Lend, Method, Output, Service};
 
 pub(super) fn expand(service: &Service, names: &Names) -> TokenStream {
@@ -117,12 +117,13 @@ fn row(service: &Service, names: &Names, method: &Method, parameter: &Ident) -> 
     let (runtime, trait_name, descriptors) = (&service.runtime, &service.source.ident, &names.methods);
     let Method { name, cfg, arguments, .. } = method;
     let locals: Vec<Local<'_>> = arguments.iter().enumerate().map(Local::new).collect();
-    let decode = decode(runtime, &locals);
+    let decode = decode(runtime, &locals, at_arguments(method));
     let lent = locals.iter().map(Local::lent);
     let reply = match &method.output {
-        Output::Unit | Output::Value(_) => quote!(#runtime::__private::reply_value(codec, &outcome)),
+        Output::Unit => quote!(#runtime::__private::reply_value(codec, &outcome)),
+        Output::Value(ty) => quote_spanned!(at(ty)=> #runtime::__private::reply_value(codec, &outcome)),
         Output::Bulk(_) => quote!(#runtime::__private::reply_value(codec, &#runtime::__private::Bulk(outcome))),
-        Output::Outcome(_) => quote!(#runtime::__private::reply_outcome(codec, outcome)),
+        Output::Outcome(ty) => quote_spanned!(at(ty)=> #runtime::__private::reply_outcome(codec, outcome)),
     };
     quote! {
         #(#cfg)*
@@ -138,7 +139,7 @@ fn row(service: &Service, names: &Names, method: &Method, parameter: &Ident) -> 
     }
 }
 
-fn decode(runtime: &syn::Path, locals: &[Local<'_>]) -> TokenStream {
+fn decode(runtime: &syn::Path, locals: &[Local<'_>], span: Span) -> TokenStream {
     if locals.is_empty() {
         let none = quote!(#runtime::__private::NoArguments);
         return quote!(let #none = request.arguments::<#none>()?;);
@@ -154,7 +155,7 @@ fn decode(runtime: &syn::Path, locals: &[Local<'_>]) -> TokenStream {
             if *bulk { quote!(#runtime::__private::Bulk<#owned>) } else { quote!(#owned) }
         },
     );
-    quote!(let (#(#patterns,)*) = request.arguments::<(#(#types,)*)>()?;)
+    quote_spanned!(span=> let (#(#patterns,)*) = request.arguments::<(#(#types,)*)>()?;)
 }
 
 /// A decoded argument. Its name is ours: a user's could be that of a constant in scope.

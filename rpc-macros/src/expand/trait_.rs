@@ -1,23 +1,16 @@
 //! The trait as users implement it.
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote, quote_spanned};
-use syn::{ItemTrait, ReturnType, TraitItemFn, TypeParamBound, parse_quote, parse_quote_spanned};
+use quote::{ToTokens, quote_spanned};
+use syn::{ItemTrait, ReturnType, TraitItem, TraitItemFn, TypeParamBound, parse_quote, parse_quote_spanned};
 
 use crate::model::{Entry, Item, Service, Style};
 
 pub(super) fn expand(service: &Service) -> TokenStream {
     let mut source = service.source.clone();
     add_supertraits(&mut source);
-    let items: TokenStream = service.items.iter().map(|item| expand_item(item, service.style)).collect();
-    let ItemTrait { attrs, vis, unsafety, trait_token, ident, generics, supertraits, .. } = &source;
-    let where_clause = &generics.where_clause;
-    quote! {
-        #(#attrs)*
-        #vis #unsafety #trait_token #ident #generics: #supertraits #where_clause {
-            #items
-        }
-    }
+    source.items = service.items.iter().map(|item| expand_item(item, service.style)).collect();
+    source.into_token_stream()
 }
 
 /// A server shares the implementation between its tasks.
@@ -43,11 +36,11 @@ fn add_supertraits(source: &mut ItemTrait) {
     source.supertraits.extend(added);
 }
 
-fn expand_item(item: &Item, style: Style) -> TokenStream {
+fn expand_item(item: &Item, style: Style) -> TraitItem {
     match item {
-        Item::Other(item) => item.to_token_stream(),
-        Item::Method(entry) if style == Style::AsyncTrait => entry.source.to_token_stream(),
-        Item::Method(entry) => expand_method(entry).to_token_stream(),
+        Item::Other(item) => TraitItem::clone(item),
+        Item::Method(entry) if style == Style::AsyncTrait => TraitItem::Fn(entry.source.clone()),
+        Item::Method(entry) => TraitItem::Fn(expand_method(entry)),
     }
 }
 

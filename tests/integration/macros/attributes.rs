@@ -69,7 +69,7 @@ mod strict {
     /// A service that nobody uses.
     #[rpc_service]
     #[deprecated]
-    pub trait Unused {
+    pub(super) trait Unused {
         /// Does nothing.
         async fn nothing(&self);
         /// Nine arguments.
