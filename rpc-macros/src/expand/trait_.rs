@@ -1,0 +1,64 @@
+//! The trait as users implement it.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote_spanned};
+use syn::{ItemTrait, ReturnType, TraitItem, TraitItemFn, TypeParamBound, parse_quote, parse_quote_spanned};
+
+use crate::model::{Entry, Item, Service, Style};
+
+pub(super) fn expand(service: &Service) -> TokenStream {
+    let mut source = service.source.clone();
+    add_supertraits(&mut source);
+    source.items = service.items.iter().map(|item| expand_item(item, service.style)).collect();
+    source.into_token_stream()
+}
+
+/// A server shares the implementation between its tasks.
+fn add_supertraits(source: &mut ItemTrait) {
+    let has_trait = |name: &str| {
+        source.supertraits.iter().any(|bound| {
+            matches!(bound, TypeParamBound::Trait(bound)
+                if bound.path.segments.last().is_some_and(|last| last.ident == name))
+        })
+    };
+    let has_static =
+        source.supertraits.iter().any(|bound| matches!(bound, TypeParamBound::Lifetime(one) if one.ident == "static"));
+    let mut added: Vec<TypeParamBound> = Vec::new();
+    if !has_trait("Send") {
+        added.push(parse_quote!(::core::marker::Send));
+    }
+    if !has_trait("Sync") {
+        added.push(parse_quote!(::core::marker::Sync));
+    }
+    if !has_static {
+        added.push(parse_quote!('static));
+    }
+    source.supertraits.extend(added);
+}
+
+fn expand_item(item: &Item, style: Style) -> TraitItem {
+    match item {
+        Item::Other(item) => TraitItem::clone(item),
+        Item::Method(entry) if style == Style::AsyncTrait => TraitItem::Fn(entry.source.clone()),
+        Item::Method(entry) => TraitItem::Fn(expand_method(entry)),
+    }
+}
+
+/// `async fn f() -> T` as `fn f() -> impl Future<Output = T> + Send`.
+fn expand_method(entry: &Entry) -> TraitItemFn {
+    let mut function = entry.source.clone();
+    let Some(asyncness) = function.sig.asyncness.take() else { return function };
+    let span = asyncness.span;
+    let output = match &function.sig.output {
+        ReturnType::Default => quote_spanned!(span=> ()),
+        ReturnType::Type(_, ty) => ty.to_token_stream(),
+    };
+    // Without a sound signature, a bound more would be a message more.
+    let send = entry.method.as_ref().map(|_| quote_spanned!(span=> + ::core::marker::Send));
+    function.sig.output = parse_quote_spanned!(span=> -> impl ::core::future::Future<Output = #output> #send);
+    if let Some(body) = &function.default {
+        function.default = Some(parse_quote!({ async move #body }));
+        function.attrs.push(parse_quote!(#[allow(clippy::manual_async_fn)]));
+    }
+    function
+}

@@ -1,0 +1,177 @@
+//! What is understood of a trait, and what is said when it is not understood.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+
+use super::*;
+use crate::model::{Lend, Output, Style};
+
+fn read(item: TokenStream) -> (Option<Service>, Vec<String>) {
+    let mut errors = Errors::default();
+    let service = service(TokenStream::new(), item, &mut errors);
+    (service, errors.messages())
+}
+
+/// The service of a trait without mistakes.
+fn sound(item: TokenStream) -> Service {
+    let (service, messages) = read(item);
+    assert_eq!(messages, [""; 0]);
+    service.unwrap()
+}
+
+fn messages(item: TokenStream) -> Vec<String> {
+    read(item).1
+}
+
+#[test]
+fn every_shape_of_argument_has_an_owned_form_and_a_way_to_lend_it() {
+    let shape = |written: TokenStream| {
+        let service = sound(quote!(trait T { async fn f<'a>(&self, x: #written); }));
+        let argument = &service.methods().next().unwrap().arguments[0];
+        (argument.owned.to_token_stream().to_string().replace(' ', ""), argument.lend, argument.bulk)
+    };
+    let owned = |text: &str, lend| (text.to_owned(), lend, false);
+    let bulk = |text: &str, lend| (text.to_owned(), lend, true);
+    assert_eq!(shape(quote!(u8)), owned("u8", Lend::Move));
+    assert_eq!(shape(quote!(Cow<'a, str>)), owned("Cow<'static,str>", Lend::Move));
+    assert_eq!(shape(quote!(&'a str)), owned("::std::string::String", Lend::Borrow));
+    assert_eq!(shape(quote!((&[T]))), owned("::std::vec::Vec<T>", Lend::Borrow));
+    assert_eq!(shape(quote!(&Label<'_>)), owned("Label<'static>", Lend::Borrow));
+    assert_eq!(shape(quote!(&Path)), owned("<Pathas::std::borrow::ToOwned>::Owned", Lend::Borrow));
+    assert_eq!(shape(quote!(Option<&T>)), owned("Option<T>", Lend::AsRef));
+    assert_eq!(shape(quote!(std::option::Option<&str>)).0, "std::option::Option<::std::string::String>");
+    assert_eq!(shape(quote!(Option<&[u8]>)), owned("Option<::std::vec::Vec<u8>>", Lend::AsDeref));
+    assert_eq!(shape(quote!(&[u8])), bulk("::std::vec::Vec<u8>", Lend::Borrow));
+    assert_eq!(shape(quote!(Vec<u8>)), bulk("Vec<u8>", Lend::Move));
+    assert_eq!(shape(quote!(&bytes::Bytes)), bulk("bytes::Bytes", Lend::Borrow));
+    assert_eq!(shape(quote!(Vec<u16>)), owned("Vec<u16>", Lend::Move));
+}
+
+#[test]
+fn a_return_type_is_told_by_its_last_segment() {
+    let service = sound(quote! {
+        trait T {
+            async fn a(&self);
+            async fn b(&self) -> ();
+            async fn c(&self) -> io::Result<u8>;
+            async fn d(&self) -> Outcome<u8>;
+            async fn e(&self) -> std::vec::Vec<u8>;
+            async fn f(&self) -> Option<Result<u8, u8>>;
+        }
+    });
+    let kinds = service.methods().map(|method| match &method.output {
+        Output::Unit => "unit",
+        Output::Value(_) => "value",
+        Output::Bulk(_) => "bulk",
+        Output::Outcome(_) => "outcome",
+    });
+    assert_eq!(kinds.collect::<Vec<_>>(), ["unit", "value", "outcome", "value", "bulk", "value"]);
+}
+
+#[test]
+fn all_mistakes_of_a_trait_are_found_at_once() {
+    let found = messages(quote! {
+        trait T<X> {
+            type Item;
+        }
+    });
+    assert_eq!(found.len(), 2, "{found:?}");
+    let found = messages(quote! {
+        trait T {
+            fn a(&mut self, (x, y): (u8, u8), z: &mut u8) -> &str;
+            async fn right(&self);
+            async fn b<G>(&self, #[cfg(x)] a: u8);
+        }
+    });
+    assert_eq!(found.len(), 7, "{found:?}");
+}
+
+#[test]
+fn a_method_with_a_mistake_leaves_the_others_alone() {
+    let (service, messages) = read(quote!(
+        trait T {
+            fn wrong(&self);
+            async fn right(&self);
+        }
+    ));
+    let service = service.unwrap();
+    assert_eq!((messages.len(), service.items.len()), (1, 2));
+    assert_eq!(service.methods().map(|method| method.name.to_string()).collect::<Vec<_>>(), ["right"]);
+}
+
+#[test]
+fn what_is_not_a_trait_is_not_read() {
+    for item in [
+        quote!(
+            struct S;
+        ),
+        quote!(
+            fn f() {}
+        ),
+        quote!(impl T for S {}),
+        quote!(
+            use a;
+        ),
+        quote!(trait),
+    ] {
+        let (service, messages) = read(item);
+        assert!(service.is_none());
+        assert_eq!(messages.len(), 1);
+    }
+}
+
+#[test]
+fn two_methods_of_one_name_are_told_apart_by_cfg_alone() {
+    let duplicate = |first: TokenStream, second: TokenStream| {
+        messages(
+            quote!(trait T { #first async fn a(&self); #second #[rpc(name = "a", client = "b")] async fn c(&self); }),
+        )
+        .len()
+    };
+    assert_eq!(duplicate(quote!(), quote!()), 1);
+    assert_eq!(duplicate(quote!(#[cfg(x)]), quote!()), 1);
+    assert_eq!(duplicate(quote!(#[cfg(x)]), quote!(#[cfg(y)])), 0);
+}
+
+#[test]
+fn attributes_are_carried_over_or_left_with_the_trait() {
+    let service = sound(quote! {
+        trait T {
+            /// Docs.
+            #[cfg(unix)]
+            #[deprecated]
+            #[inline]
+            #[cfg_attr(x, doc = "More.", deprecated)]
+            #[cfg_attr(x, tracing::instrument)]
+            async fn f(&self);
+        }
+    });
+    let method = service.methods().next().unwrap();
+    let carried: Vec<_> =
+        method.carried.iter().map(|attribute| attribute.path().to_token_stream().to_string()).collect();
+    assert_eq!(carried, ["doc", "cfg", "deprecated", "cfg_attr"]);
+    assert!(method.deprecated);
+    assert_eq!((method.cfg.len(), method.docs.len()), (1, 1));
+}
+
+#[test]
+fn async_trait_is_seen_below_and_above() {
+    assert_eq!(
+        sound(quote!(
+            #[async_trait::async_trait]
+            trait T {
+                async fn f(&self);
+            }
+        ))
+        .style,
+        Style::AsyncTrait
+    );
+    let above = quote! {
+        trait T {
+            fn f<'life0, 'async_trait>(&'life0 self) -> Pin<Box<dyn Future<Output = ()> + Send + 'async_trait>>
+            where
+                'life0: 'async_trait;
+        }
+    };
+    assert_eq!(messages(above), ["put #[async_trait] below #[rpc_service]"]);
+}
