@@ -124,11 +124,11 @@ impl fmt::Display for Report<'_> {
         for RowSummary { row, subjects } in &self.rows {
             let latency = row.outstanding == 1;
             writeln!(f, "\n{row}")?;
-            write!(f, "  {:<8}{:>28}{:>22}", "", "calls/s", "of the floor")?;
+            write!(f, "  {:<8}{:>28}{:>26}", "", "calls/s", "of the floor")?;
             if latency {
                 write!(f, "{:>26}{:>26}", "p50 µs", "p99 µs")?;
             }
-            writeln!(f, "{:>24}{:>20}{:>14}", "CPU µs/call", "allocations/call", "others' cores")?;
+            writeln!(f, "{:>28}{:>20}{:>14}", "CPU µs/call", "allocations/call", "others' cores")?;
             for subject in subjects {
                 subject.write_line(f, latency)?;
             }
@@ -140,13 +140,13 @@ impl fmt::Display for Report<'_> {
 impl SubjectSummary {
     fn write_line(&self, f: &mut fmt::Formatter<'_>, latency: bool) -> fmt::Result {
         write!(f, "  {:<8}{:>28}", self.name, cell(self.calls_per_second.as_ref(), scaled))?;
-        write!(f, "{:>22}", cell(self.ratio_to_floor.as_ref(), |value| format!("{value:.2}")))?;
+        write!(f, "{:>26}", cell(self.ratio_to_floor.as_ref(), |value| format!("{value:.3}")))?;
         if latency {
             for spread in [&self.p50_us, &self.p99_us] {
                 write!(f, "{:>26}", cell(spread.as_ref(), |value| format!("{value:.1}")))?;
             }
         }
-        write!(f, "{:>24}", cell(self.cpu_us_per_call.as_ref(), |value| format!("{value:.2}")))?;
+        write!(f, "{:>28}", cell(self.cpu_us_per_call.as_ref(), |value| format!("{value:.2}")))?;
         let allocations = [&self.client_allocations_per_call, &self.server_allocations_per_call]
             .map(|spread| spread.as_ref().map_or("–".to_owned(), |spread| format!("{:.2}", spread.median)));
         write!(f, "{:>20}", allocations.join(" + "))?;
