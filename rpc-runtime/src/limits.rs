@@ -58,7 +58,7 @@ impl Limits {
     }
 
     /// Bytes of requests that the peer may send before their handlers take them: 4 MiB by default, and never
-    /// less than [`max_message`](Self::max_message).
+    /// less than [`max_message`](Self::max_message) and 128 KiB.
     #[must_use]
     pub fn request_window(mut self, bytes: u32) -> Self {
         self.request_window = bytes;
@@ -104,11 +104,20 @@ impl Limits {
         self
     }
 
-    /// The window that is really granted: a message of the largest size must fit.
+    /// The window that is really granted: a message of the largest size must fit beside what is held back.
     pub(crate) fn granted_window(&self) -> u32 {
-        self.request_window.max(self.max_message)
+        self.request_window.max(self.max_message.saturating_add(HELD_BACK))
+    }
+
+    /// So many bytes of requests may be taken before the peer is told: a frame of Credit for each would be too many.
+    /// Never so many that the rest of the window is too small for the largest message.
+    pub(crate) fn held_back(&self) -> u32 {
+        HELD_BACK
     }
 }
+
+/// See [`Limits::held_back`].
+const HELD_BACK: u32 = 128 << 10;
 
 impl Default for Limits {
     fn default() -> Self {

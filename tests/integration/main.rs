@@ -1,3 +1,5 @@
 //! What crosses crates: one binary for all integration tests.
 
+mod compile_fail;
+mod macros;
 mod tidy;

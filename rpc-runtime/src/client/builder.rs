@@ -88,9 +88,9 @@ impl ChannelBuilder {
 
     /// Connects with the first call. Fails only when the address can not be understood.
     pub fn lazy(self, address: &str) -> Result<Channel, Status> {
-        let address: Address = address.parse().map_err(|error: crate::transport::AddressError| {
-            Status::of_call(Code::InvalidArgument, error.to_string()).at(address).not_executed()
-        })?;
+        let parsed = address.parse::<Address>();
+        let address =
+            parsed.map_err(|error| Status::of_call(Code::InvalidArgument, error.to_string()).not_executed())?;
         Ok(Channel::new(address, self.settings))
     }
 

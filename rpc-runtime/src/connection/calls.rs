@@ -71,7 +71,7 @@ enum Stage {
 
 impl Calls {
     pub(super) fn new(side: u64, grant: Grant) -> Self {
-        let window = u64::from(grant.request_window.max(grant.max_message));
+        let window = u64::from(grant.request_window);
         Self {
             side,
             slots: Vec::new(),
@@ -306,7 +306,7 @@ impl Calls {
     /// Room for `increment` more bytes of requests; `false` when that is more than the peer can mean.
     pub(super) fn credit(&mut self, increment: u32) -> bool {
         self.window += u64::from(increment);
-        self.window <= u64::from(self.grant.request_window.max(self.grant.max_message))
+        self.window <= u64::from(self.grant.request_window)
     }
 
     /// A large request begins at `position`.
@@ -404,7 +404,7 @@ impl Calls {
         let text = if self.in_flight >= self.grant.in_flight {
             format!("in_flight: {} calls are in flight, as many as the peer allows", self.in_flight)
         } else {
-            let size = self.grant.request_window.max(self.grant.max_message);
+            let size = self.grant.request_window;
             format!("request_window: the peer has not taken enough of the {size} bytes of requests that it allows")
         };
         Status::of_call(Code::DeadlineExceeded, text)

@@ -20,7 +20,7 @@ use super::{
     liveness::{self, Liveness, Sample, Verdict},
     receive::{Input, Receive},
     serving::{self, Serving},
-    shared::{Request, Shared, put_go_away, wake},
+    shared::{Request, Shared, wake},
 };
 use crate::{
     status::{Code, Status},
@@ -71,6 +71,8 @@ struct Goodbye {
     /// GoAway was sent, GoAway came.
     sent: bool,
     received: Option<Status>,
+    /// The peer said that it leaves at once.
+    fatal: bool,
     /// The peer's stream has ended.
     end_read: bool,
     /// Ours is to end once all is written.
@@ -264,14 +266,20 @@ impl Driver {
                 self.on_go_away(&header);
             }
             // Nothing of streams was granted, so none is open: such a frame is late or a mistake.
-            Kind::Message | Kind::End => return self.incoming.on_unknown_stream(),
+            Kind::Message => return self.incoming.on_unknown_stream(),
+            Kind::End => return self.incoming.on_end(frame, self.serving.now()),
             Kind::Pong | Kind::Request | Kind::Response => {}
         }
         serving::Verdict::Fine
     }
 
     fn on_go_away(&mut self, header: &GoAwayHeader) {
-        let text = format!("the peer takes no further calls: {}", header.message);
+        self.goodbye.fatal = header.code != Code::Ok;
+        let text = if self.goodbye.fatal {
+            format!("the connection was lost: the peer ended it: {}: {}", header.code, header.message)
+        } else {
+            format!("the peer takes no further calls: {}", header.message)
+        };
         let status = Status::of_call(Code::Unavailable, text).at(&self.shared.peer.address);
         let mut wakers = Vec::new();
         self.shared.lock().calls.refuse_new(&status, &mut wakers);
@@ -287,8 +295,10 @@ impl Driver {
     }
 
     fn on_end_of_stream(&mut self) -> Result<(), Status> {
-        if self.goodbye.received.is_none() {
-            return Err(self.lost("the peer closed it without a good-bye"));
+        match self.goodbye.received.clone() {
+            None => return Err(self.lost("the peer closed it without a good-bye")),
+            Some(reason) if self.goodbye.fatal => return Err(reason),
+            Some(_) => {}
         }
         self.goodbye.end_read = true;
         // No answer can come any more; the peer's own calls are still answered.
@@ -359,9 +369,13 @@ impl Driver {
             state.driver_awaits_unsent = Some(usize::MAX);
             return;
         }
-        let waker = state.control(|out| put_go_away(out, reason));
+        // Whoever says good-bye sends no further requests either.
+        let mut wakers = Vec::new();
+        let leaving = Status::of_call(Code::Unavailable, "no further calls: this side is shutting down");
+        state.calls.refuse_new(&leaving, &mut wakers);
+        wakers.extend(state.control(|out| wire::put_go_away(out, Code::Ok, reason)));
         drop(state);
-        wake(waker);
+        wakers.into_iter().for_each(Waker::wake);
         self.goodbye.sent = true;
         self.shared.watch.send_if_modified(|state| {
             let ready = *state == ConnectionState::Ready;

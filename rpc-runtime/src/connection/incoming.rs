@@ -108,6 +108,7 @@ impl Incoming {
         let limit = self.shared.local.max_header;
         let text = format!("the response has a header of {header} bytes, more than max_header, {limit}");
         self.fail(id, more, Status::of_call(Code::ResourceExhausted, text), now);
+        self.wakers.drain(..).for_each(Waker::wake);
         Verdict::Fault
     }
 
@@ -126,6 +127,22 @@ impl Incoming {
         let push = pump(&mut state, now);
         drop(state);
         self.shared.act(push);
+        Verdict::Fine
+    }
+
+    /// The peer gives up a response in the middle, or ends a stream that is not open.
+    pub(super) fn on_end(&mut self, frame: &Frame<'_>, now: Instant) -> Verdict {
+        if !self.shared.lock().calls.is_open(frame.id) {
+            return self.on_unknown_stream();
+        }
+        self.parts.remove(&frame.id);
+        let status = match self.decode(frame) {
+            Ok((Ending::Status(status), ..)) => status,
+            Ok(_) => Status::of_call(Code::Internal, "the call was ended without a response"),
+            Err(text) => Status::of_call(Code::Internal, text),
+        };
+        self.fail(frame.id, false, status, now);
+        self.wakers.drain(..).for_each(Waker::wake);
         Verdict::Fine
     }
 

@@ -134,10 +134,6 @@ impl Connection {
         self.0.shared.abandon(id);
     }
 
-    pub(crate) fn codec(&self) -> CodecKind {
-        self.0.shared.codec
-    }
-
     /// The peer's address, as a URI.
     pub(crate) fn address(&self) -> &str {
         &self.0.shared.peer.address

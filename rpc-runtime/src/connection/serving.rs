@@ -462,7 +462,7 @@ impl Serving {
     /// The peer may send so many bytes of requests again; told in batches of half a window.
     fn give_back_window(&mut self, bytes: usize) {
         self.window_returned += bytes as u32;
-        if self.window_returned >= self.limits().granted_window() / 2 {
+        if self.window_returned >= self.limits().held_back() {
             wire::put_credit(&mut self.replies.small, 0, self.window_returned);
             self.window_used -= u64::from(self.window_returned);
             self.window_returned = 0;

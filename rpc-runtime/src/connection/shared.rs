@@ -22,7 +22,7 @@ use crate::{
     router::Finished,
     status::{Code, Status},
     transport::SharedWrite,
-    wire::{self, Grant},
+    wire::Grant,
 };
 
 /// The spare buffer of small frames is kept up to this size while the connection is at work.
@@ -173,7 +173,8 @@ impl Shared {
     /// Refuses what the peer, or this side, does not allow.
     fn check(&self, request: &OutgoingRequest) -> Result<(), Status> {
         let exhausted = |text| Err(Status::of_call(Code::ResourceExhausted, text).not_executed());
-        let (size, limit) = (request.body.len(), self.remote.max_message.min(self.local.max_message));
+        let limit = self.remote.max_message.min(self.local.max_message).min(self.remote.request_window);
+        let size = request.body.len();
         if size > limit as usize {
             return exhausted(format!("the request has {size} bytes, more than max_message, {limit}"));
         }
@@ -560,9 +561,4 @@ pub(super) fn wake(waker: Option<Waker>) {
     if let Some(waker) = waker {
         waker.wake();
     }
-}
-
-/// The frame with which this side says that it takes no further calls.
-pub(super) fn put_go_away(out: &mut Vec<u8>, reason: &str) {
-    wire::put_go_away(out, Code::Unavailable, reason);
 }

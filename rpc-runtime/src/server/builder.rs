@@ -13,7 +13,7 @@ use crate::{
     limits::Limits,
     router::{Router, Service},
     status::{Code, Status},
-    transport::{Address, AddressError, Listener, Transport},
+    transport::{Address, Listener, Transport},
 };
 
 /// What a server is made with: its services, and limits that have defaults.
@@ -75,9 +75,8 @@ impl ServerBuilder {
         if let Some(status) = self.refused {
             return Err(status);
         }
-        let parsed: Address = address
-            .parse()
-            .map_err(|error: AddressError| Status::of_call(Code::InvalidArgument, error.to_string()).at(address))?;
+        let parsed = address.parse::<Address>();
+        let parsed = parsed.map_err(|error| Status::of_call(Code::InvalidArgument, error.to_string()))?;
         let listener = Listener::bind(&parsed).await.map_err(|error| {
             let code = match error.kind() {
                 std::io::ErrorKind::AddrInUse => Code::AlreadyExists,

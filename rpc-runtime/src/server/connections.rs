@@ -1,7 +1,6 @@
 //! The accept loop and the connections it owns: each a task that ends with the server.
 
 use std::{
-    io,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -58,8 +57,6 @@ impl Connections {
                     back_off = BACK_OFF;
                     self.serve(transport);
                 }
-                // The peer was gone before it was accepted.
-                Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
                     tracing::warn!("accepting at {} failed: {error}; trying again", listener.local_address());
                     tokio::time::sleep(back_off).await;
@@ -142,10 +139,4 @@ async fn serve_one(
         cut.calls.fetch_add(ended.unanswered, Relaxed);
     }
     tracing::debug!("{peer}: {}", ended.reason);
-}
-
-/// Errors of `accept` that say nothing of the listener.
-fn is_of_one_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }

@@ -12,10 +12,10 @@ pub(crate) use frame::{
     put_head, put_ping, put_pong, put_request, put_response,
 };
 pub(crate) use handshake::{
-    Answer, ForeignProtocol, Grant, Handshake, HandshakeError, Hello, MAGIC, Refusal, Versions, Welcome, encode_answer,
+    Answer, Grant, Handshake, HandshakeError, Hello, Refusal, Versions, Welcome, encode_answer,
     encode_hello, parse_answer, parse_hello,
 };
-pub(crate) use header::{Ending, GoAwayHeader, HeaderError, MAX_NAME, RequestHeader, ResponseHeader};
+pub(crate) use header::{Ending, GoAwayHeader, HeaderError, RequestHeader, ResponseHeader};
 
 #[cfg(test)]
 mod tests;
