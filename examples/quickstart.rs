@@ -98,6 +98,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let took = began.elapsed();
     let right = (0_i64..).zip(&sums).filter(|(n, sum)| matches!(sum, Ok(sum) if *sum == 2 * n)).count();
     println!("10,000 calls at once: {right} right, in {took:.1?}: {:.0} calls/s", 10_000.0 / took.as_secs_f64());
+    if let Some(Err(error)) = sums.iter().find(|sum| sum.is_err()) {
+        return Err(format!("one of the calls at once failed: {error}").into());
+    }
     if right != sums.len() {
         return Err("some of the calls at once went wrong".into());
     }

@@ -98,9 +98,10 @@ impl Engine {
     /// Sends the call without anybody waiting for it yet.
     pub(super) fn start(&mut self) {
         self.send(None);
-        if let Stage::Slow(slow) = mem::replace(&mut self.stage, Stage::Over) {
-            self.stage = Stage::Slow(in_task(slow));
-        }
+        self.stage = match mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Slow(slow) => Stage::Slow(in_task(slow)),
+            stage => stage,
+        };
     }
 
     fn send(&mut self, waker: Option<Waker>) {

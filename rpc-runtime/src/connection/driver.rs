@@ -61,6 +61,8 @@ pub(super) struct Driver {
     /// Where the last Pong stands in the output.
     pong_position: u64,
     faults: u32,
+    /// Taken from the shared state, and empty but for a moment.
+    finished: Vec<u64>,
     request: Request,
     goodbye: Goodbye,
 }
@@ -97,6 +99,7 @@ impl Driver {
             pong: None,
             pong_position: 0,
             faults: 0,
+            finished: Vec::new(),
             request: Request::Run,
             goodbye: Goodbye::default(),
             shared,
@@ -143,7 +146,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Takes note of what others left in the shared state, and leaves the waker there. Gives the reason when the
+    /// Leaves the waker in the shared state and takes note of what others left there. Gives the reason when the
     /// transport does not take output any more.
     fn look(&mut self, waker: &Waker) -> Option<Status> {
         let mut state = self.shared.lock();
@@ -151,18 +154,23 @@ impl Driver {
             Some(old) if old.will_wake(waker) => None,
             _ => state.driver.replace(waker.clone()),
         };
-        let mut finished = std::mem::take(&mut state.finished);
         self.request = state.request;
-        self.serving.choked = state.unsent() >= self.shared.local.unsent_responses;
-        self.serving.unsent_terminals = state.unsent_terminals();
         let broken = state.write_error.as_ref().map(|error| format!("writing failed: {error}"));
         drop(state);
         drop(old);
-        self.serving.on_finished(&mut finished);
-        if finished.capacity() > 0 {
-            self.shared.recycle_finished(finished);
-        }
+        self.take_note();
         broken.map(|text| self.lost(&text))
+    }
+
+    /// Takes note of what has left and which handler tasks are done. Before each block of input: what a peer sends
+    /// may rest on what it has got since the last one.
+    fn take_note(&mut self) {
+        let mut state = self.shared.lock();
+        std::mem::swap(&mut state.finished, &mut self.finished);
+        self.serving.choked = state.unsent() >= self.shared.local.unsent_responses;
+        self.serving.unsent_terminals = state.unsent_terminals();
+        drop(state);
+        self.serving.on_finished(&mut self.finished);
     }
 
     fn on_request_of_owner(&mut self, now: Instant) -> Result<(), Status> {
@@ -205,7 +213,7 @@ impl Driver {
             match self.receive.poll_read(cx, &mut *self.reader) {
                 Poll::Pending => return Ok(()),
                 Poll::Ready(Ok(0)) => self.on_end_of_stream()?,
-                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Ok(_)) => self.take_note(),
                 Poll::Ready(Err(error)) => {
                     let text = format!("reading failed: {error}");
                     return Err(self.goodbye.received.take().unwrap_or_else(|| self.lost(&text)));

@@ -234,14 +234,6 @@ impl Shared {
         self.act(push);
     }
 
-    /// Gives the list of finished calls back, to be used again.
-    pub(super) fn recycle_finished(&self, list: Vec<u64>) {
-        let mut state = self.lock();
-        if state.finished.capacity() == 0 {
-            state.finished = list;
-        }
-    }
-
     /// Whether this side is the one that opens calls with this id.
     pub(super) fn opens(&self, id: u64) -> bool {
         id & 1 == self.side
@@ -480,7 +472,9 @@ impl State {
 
     /// Terminal frames that the transport has not taken whole, so that the peer still counts their calls.
     pub(super) fn unsent_terminals(&mut self) -> u32 {
-        while self.terminals.front().is_some_and(|(position, _)| *position <= self.accepted) {
+        // What is being written may have been read by the peer already.
+        let written = self.written();
+        while self.terminals.front().is_some_and(|(position, _)| *position <= written) {
             self.terminals.pop_front();
         }
         self.terminals.iter().map(|(_, count)| count).sum()
