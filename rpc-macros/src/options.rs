@@ -229,6 +229,13 @@ mod tests {
     }
 
     #[test]
+    fn the_runtime_may_be_the_crate_itself() {
+        assert_eq!(messages(quote!(crate = "crate")), [""; 0]);
+        assert_eq!(messages(quote!(crate = "super::rpc")), [""; 0]);
+        assert_eq!(messages(quote!(crate = "a b")).len(), 1);
+    }
+
+    #[test]
     fn an_unknown_option_names_the_known_ones_and_the_nearest() {
         assert_eq!(
             messages(quote!(rename = "camelCase", colour = "red")),

@@ -85,7 +85,7 @@ fn constant(service: &Service, method: &Method) -> TokenStream {
     }
 }
 
-/// Docs as one string; with `#[doc = include_str!(..)]` and the like among them, as one for the compiler to put together.
+/// Docs as one string; with `#[doc = include_str!(..)]` and the like among them, the compiler puts it together.
 fn joined(docs: &[Expr]) -> TokenStream {
     let literal = |doc: &Expr| match doc {
         Expr::Lit(ExprLit { lit: Lit::Str(line), .. }) => {

@@ -1,5 +1,5 @@
-//! From the model to tokens: the trait, its descriptors, the client, the server. Data and one-line methods; what they
-//! do is in the runtime's `__private`. Everything is named by its full path, so that no name in the user's scope matters.
+//! From the model to tokens: the trait, its descriptors, the client, the server. Data and one-line methods; what
+//! they do is in the runtime's `__private`. All is named by full paths, so that no name in the user's scope matters.
 
 mod client;
 mod descriptor;
@@ -63,7 +63,8 @@ fn beside_trait(service: &Service) -> TokenStream {
     let cfg = parse::cfg(&service.source.attrs);
     quote! {
         #(#cfg)*
-        #[allow(dead_code, deprecated, non_camel_case_types, unreachable_pub, clippy::all, clippy::pedantic)]
+        #[allow(dead_code, deprecated, non_camel_case_types, private_interfaces, unreachable_pub)]
+        #[allow(clippy::all, clippy::pedantic)]
     }
 }
 

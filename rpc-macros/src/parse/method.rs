@@ -76,7 +76,7 @@ pub(super) fn is_expanded_async_trait(item: &TraitItem) -> bool {
 fn kind(sig: &Signature, errors: &mut Errors) -> MethodKind {
     const MESSAGE: &str = "streaming methods are not supported yet";
     let stream = match &sig.output {
-        ReturnType::Type(_, ty) => types::impl_stream(ty),
+        ReturnType::Type(_, ty) => types::returned_stream(ty),
         ReturnType::Default => None,
     };
     let streaming = sig.inputs.iter().find_map(|input| match input {

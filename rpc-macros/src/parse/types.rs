@@ -41,7 +41,7 @@ pub(super) fn is_bytes(ty: &Type) -> bool {
 }
 
 /// The `impl Stream` that a method returns, also within a `Result`.
-pub(super) fn impl_stream(ty: &Type) -> Option<&TypeImplTrait> {
+pub(super) fn returned_stream(ty: &Type) -> Option<&TypeImplTrait> {
     let is_stream = |bound: &TypeParamBound| {
         matches!(bound, TypeParamBound::Trait(bound)
             if bound.path.segments.last().is_some_and(|last| last.ident == "Stream"))
