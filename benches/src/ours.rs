@@ -31,7 +31,8 @@ impl Bench for Adder {
 async fn serve(announce: fn(&str)) -> Result<(), Failure> {
     let server = Server::builder().service(BenchServer::new(Adder)).bind("tcp://127.0.0.1:0").await?;
     announce(&server.local_address().to_string());
-    Ok(server.serve().await?)
+    server.serve().await?;
+    Ok(())
 }
 
 async fn drive(address: String, window: Arc<Window>) -> Result<Vec<Tally>, Failure> {

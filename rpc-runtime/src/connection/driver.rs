@@ -165,6 +165,7 @@ impl Driver {
     /// Takes note of what has left and which handler tasks are done. Before each block of input: what a peer sends
     /// may rest on what it has got since the last one.
     fn take_note(&mut self) {
+        self.serving.set_now(Instant::now());
         let mut state = self.shared.lock();
         std::mem::swap(&mut state.finished, &mut self.finished);
         self.serving.choked = state.unsent() >= self.shared.local.unsent_responses;
@@ -365,6 +366,8 @@ impl Driver {
         let push = state.push(true);
         drop(state);
         self.shared.act(push);
+        // The time of the write is no handler's.
+        self.serving.set_now(Instant::now());
     }
 
     /// Says once that this side takes no further calls. Behind its last request: GoAway waits for large ones.
@@ -400,9 +403,12 @@ impl Driver {
         if self.goodbye.received.is_some() {
             self.say_goodbye("the peer is leaving");
         }
-        let over = self.goodbye.received.clone().unwrap_or_else(|| self.lost("it was closed here"));
+        if !self.goodbye.sent && self.goodbye.by.is_none() {
+            return Ok(());
+        }
+        let over = || self.goodbye.received.clone().unwrap_or_else(|| self.lost("it was closed here"));
         if self.goodbye.by.is_some_and(|by| by <= now) {
-            return Err(over);
+            return Err(over());
         }
         let mut state = self.shared.lock();
         let done = self.goodbye.sent
@@ -421,7 +427,7 @@ impl Driver {
         }
         if self.goodbye.end_read && state.end_written {
             drop(state);
-            return Err(over);
+            return Err(over());
         }
         Ok(())
     }

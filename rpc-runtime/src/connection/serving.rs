@@ -25,7 +25,7 @@ use crate::{
 const LARGEST_INLINE: usize = 16 * 1_024;
 /// Handlers in the connection's task may take half of this.
 const SHARE_WINDOW: Duration = Duration::from_millis(10);
-/// A poll below this is too short to be blamed for an overloaded connection task.
+/// A poll below this counts as no time: what it takes is the engine's.
 const NOTABLE: Duration = Duration::from_micros(5);
 /// A time-out beyond this is as good as none: 30 years.
 const FOREVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
@@ -496,9 +496,11 @@ impl Clock {
         self.now = now;
         let now_ms = router.now_ms(now);
         route.trust.polled(took, now_ms);
-        self.share += took;
+        if took >= NOTABLE {
+            self.share += took;
+        }
         if now - self.share_since >= SHARE_WINDOW {
-            if self.share > (now - self.share_since) / 2 && self.several_workers && took >= NOTABLE {
+            if self.share > (now - self.share_since) / 2 && self.several_workers {
                 route.trust.lose(now_ms);
             }
             self.share_since = now;

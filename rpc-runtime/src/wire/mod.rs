@@ -12,8 +12,8 @@ pub(crate) use frame::{
     put_head, put_ping, put_pong, put_request, put_response,
 };
 pub(crate) use handshake::{
-    Answer, Grant, Handshake, HandshakeError, Hello, Refusal, Versions, Welcome, encode_answer,
-    encode_hello, parse_answer, parse_hello,
+    Answer, Grant, Handshake, HandshakeError, Hello, Refusal, Versions, Welcome, encode_answer, encode_hello,
+    parse_answer, parse_hello,
 };
 pub(crate) use header::{Ending, GoAwayHeader, HeaderError, RequestHeader, ResponseHeader};
 

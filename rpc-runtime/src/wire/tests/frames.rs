@@ -2,7 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::{super::*, MAX_HEADER, hex, raw, whole};
+use super::{
+    super::{handshake::MAGIC, *},
+    MAX_HEADER, hex, raw, whole,
+};
 
 const MAX_LENGTH: u32 = 12 + 65_535 + 65_536;
 

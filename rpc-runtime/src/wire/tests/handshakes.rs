@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::super::*;
+use super::super::{
+    handshake::{ForeignProtocol, MAGIC},
+    *,
+};
 use crate::status::Code;
 
 fn framed(text: &[u8]) -> Vec<u8> {
