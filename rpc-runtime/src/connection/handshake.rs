@@ -46,7 +46,7 @@ pub(super) async fn dial(
     let hello =
         wire::encode_hello(&hello).map_err(|error| Status::of_call(Code::InvalidArgument, error.to_string()))?;
     // A peer that refuses may have closed already; its refusal can be read all the same.
-    let written = transport.writer.write_all(&hello).await;
+    let written = transport.writer.send_all(&hello).await;
     let answer = match read(transport, wire::parse_answer).await {
         Ok(answer) => answer,
         Err(Failure::Io(error)) => return Err(unavailable("the handshake failed", written.err().unwrap_or(error))),
@@ -93,7 +93,7 @@ pub(super) async fn accept(transport: &mut Transport, limits: &Limits) -> Result
     };
     let welcome = Welcome { version: 1, codec: codec.name().to_owned(), grant: grant(limits), features: Vec::new() };
     let answer = wire::encode_answer(&Answer::Welcome(welcome));
-    transport.writer.write_all(&answer).await.map_err(|error| unavailable("the handshake failed", error))?;
+    transport.writer.send_all(&answer).await.map_err(|error| unavailable("the handshake failed", error))?;
     let mut metadata = Metadata::new();
     for (key, value) in hello.metadata {
         metadata.append(key, value);
@@ -106,7 +106,7 @@ pub(super) async fn refuse(transport: &mut Transport, code: Code, reason: String
     let codecs = CodecKind::available().iter().map(|codec| codec.name().to_owned()).collect();
     let answer = wire::encode_answer(&Answer::Refusal(Refusal { code, reason, versions: VERSIONS, codecs }));
     let farewell = async {
-        transport.writer.write_all(&answer).await?;
+        transport.writer.send_all(&answer).await?;
         transport.writer.end().await?;
         let mut rest = (&mut transport.reader).take(DISCARD as u64);
         tokio::io::copy(&mut rest, &mut tokio::io::sink()).await
@@ -167,7 +167,7 @@ fn unavailable(what: &str, error: io::Error) -> Status {
 }
 
 impl Writer {
-    async fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+    async fn send_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::Owned(writer) => {
                 writer.write_all(bytes).await?;
