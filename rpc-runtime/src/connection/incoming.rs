@@ -6,9 +6,10 @@ use tokio::time::Instant;
 
 use super::{
     assembly::Assembly,
+    output::Push,
     receive::{Input, Located, Receive},
     serving::Verdict,
-    shared::{Push, Shared, State},
+    shared::{Shared, State},
 };
 use crate::{
     call::{Answer, Ending},

@@ -8,12 +8,11 @@ mod flusher;
 mod frames;
 mod handshake;
 mod incoming;
-mod inline;
 mod liveness;
+mod output;
 mod receive;
 mod serving;
 mod shared;
-mod task;
 
 use std::{
     fmt,
@@ -192,13 +191,14 @@ fn start(
     let peer = Peer { address: peer, metadata: agreement.metadata };
     watch.send_replace(ConnectionState::Ready);
     let shared = Arc::new(Shared::new(side, agreement.codec, limits.clone(), agreement.remote, peer, inline, watch));
-    let serving = Serving::new(Arc::clone(router), Arc::clone(&shared));
-    let driver = Driver::new(Arc::clone(&shared), reader, serving);
+    let serving = Serving::new(Arc::clone(&shared), Arc::clone(router));
+    let driver = Driver::new(Arc::clone(&shared), reader, Arc::clone(&serving));
     let connection = Connection(Arc::new(Owner { shared: Arc::clone(&shared) }));
     let running = async move {
         #[expect(clippy::disallowed_methods, reason = "the driver's future owns it and aborts it")]
         let flusher = tokio::spawn(flusher::run(shared, writer));
         let _flusher = AbortOnDrop(flusher.abort_handle());
+        serving.start();
         driver.await
     };
     (connection, running)
