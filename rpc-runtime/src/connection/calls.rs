@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A large request of which nothing has left yet begins beyond all that was written.
-const NOT_BEGUN: u64 = u64::MAX;
+pub(super) const NOT_BEGUN: u64 = u64::MAX;
 
 /// A call of this side. The generation tells it from earlier calls in the same slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -314,8 +314,8 @@ impl Driver {
         let lost = self.lost("the peer ended its stream before it answered");
         let mut wakers = Vec::new();
         let mut state = self.shared.lock();
-        let accepted = state.accepted();
-        state.calls.terminate(&lost, accepted, &mut wakers);
+        let written = state.written();
+        state.calls.terminate(&lost, written, &mut wakers);
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
         Ok(())
@@ -524,12 +524,15 @@ impl Driver {
         self.serving.stop_all(&reason);
         let mut wakers = Vec::new();
         let mut state = self.shared.lock();
-        let accepted = state.accepted();
-        state.calls.terminate(&reason, accepted, &mut wakers);
+        // Only the news is still written: a request that nobody began to write never leaves.
+        let unwritten = std::mem::take(&mut state.frames);
+        let written = state.position();
+        state.calls.terminate(&reason, written, &mut wakers);
         wire::put_go_away(&mut state.frames.small, Code::Internal, text);
         state.end_of_stream = true;
         wakers.extend(state.wake_flusher());
         drop(state);
+        drop(unwritten);
         wakers.into_iter().for_each(Waker::wake);
         self.goodbye.by = Some(self.serving.now() + LINGER);
         self.goodbye.broken = Some(reason);

@@ -12,7 +12,7 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{
     ConnectionState,
-    calls::{CallId, Calls, Polled},
+    calls::{CallId, Calls, NOT_BEGUN, Polled},
     frames::{Batch, Frames},
 };
 use crate::{
@@ -212,7 +212,9 @@ impl Shared {
         let mut state = self.lock();
         let State { calls, frames, .. } = &mut *state;
         let left = calls.abandon(id, frames);
-        let push = if left.cancelled { state.push(false) } else { Push::Nothing };
+        // Others may have waited for its room, or behind it.
+        let pumped = state.calls.has_queue() && state.pump(Instant::now());
+        let push = if left.cancelled || pumped { state.push(false) } else { Push::Nothing };
         drop(state);
         self.act(push);
         drop(left);
@@ -258,10 +260,10 @@ impl Shared {
         if state.closed || state.request >= Request::Close {
             return;
         }
-        let written = state.written();
         let State { calls, frames, .. } = &mut *state;
         calls.cancel_all(frames);
-        calls.terminate(&cause, written, &mut wakers);
+        // The output still leaves, with the requests in it: only those that were taken back never do.
+        calls.terminate(&cause, NOT_BEGUN, &mut wakers);
         drop(state);
         self.watch.send_replace(ConnectionState::Closed(cause));
         wakers.into_iter().for_each(Waker::wake);
@@ -516,7 +518,7 @@ impl State {
     }
 
     /// Where the bytes begin of which none can have left.
-    fn written(&self) -> u64 {
+    pub(super) fn written(&self) -> u64 {
         if self.writing { self.taken } else { self.accepted }
     }
 
