@@ -522,6 +522,8 @@ impl Driver {
         let reason = self.lost(&format!("the peer broke the protocol: {text}"));
         tracing::warn!("{reason}");
         self.serving.stop_all(&reason);
+        let unsent_replies = std::mem::take(&mut self.serving.replies);
+        self.pong = None;
         let mut wakers = Vec::new();
         let mut state = self.shared.lock();
         // Only the news is still written: a request that nobody began to write never leaves.
@@ -532,7 +534,7 @@ impl Driver {
         state.end_of_stream = true;
         wakers.extend(state.wake_flusher());
         drop(state);
-        drop(unwritten);
+        drop((unwritten, unsent_replies));
         wakers.into_iter().for_each(Waker::wake);
         self.goodbye.by = Some(self.serving.now() + LINGER);
         self.goodbye.broken = Some(reason);
