@@ -3,15 +3,15 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use rpc_runtime::{Channel, Code, CodecKind, ConnectionState};
+use rpc_runtime::{Channel, Code, ConnectionState};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
 };
 
 use super::{
     a01_a20_desk::{DeskClient, Hall, assert_status, settled, soon, spawn},
-    peer_a::{GENEROUS, GO_AWAY, Peer, REQUEST, channel_to_peer, fields},
+    peer_a::{GENEROUS, GO_AWAY, Peer, REQUEST, channel_over_tcp, channel_to_peer, fields},
 };
 
 /// Starts ten calls, has the connection lost, and looks at how they and later ones end.
@@ -153,12 +153,12 @@ where
             peer.send(GO_AWAY, 0, &fields(&[(3, &[14])]), &[]).await;
         }
         // From nothing to a good part of the time that a call takes to be written.
-        for _ in 0..round % 64 {
+        for _ in 0..(round % 64) * 50 {
             std::hint::spin_loop();
         }
         drop(peer);
     });
-    for _ in 0..round % 7 {
+    for _ in 0..(round % 7) * 50 {
         std::hint::spin_loop();
     }
     let began = Instant::now();
@@ -169,13 +169,4 @@ where
     assert!(began.elapsed() < Duration::from_secs(1), "round {round} took {:?}", began.elapsed());
     soon(ending).await.unwrap();
     settled(&channel).await;
-}
-
-async fn channel_over_tcp() -> (Channel, Peer<TcpStream>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("tcp://{}", listener.local_addr().unwrap());
-    let accepting = async { Peer::welcome(listener.accept().await.unwrap().0, GENEROUS).await };
-    let dialling = Channel::builder().codec(CodecKind::Json).connect(&address);
-    let (channel, peer) = tokio::join!(dialling, accepting);
-    (channel.unwrap(), peer)
 }

@@ -7,8 +7,8 @@ use rpc_runtime::{Channel, Code, ConnectionState, Limits};
 use tokio::{io::AsyncWriteExt, time::Instant};
 
 use super::{
-    a01_a20_desk::{DeskClient, assert_status, settled},
-    peer_a::{CANCEL, GENEROUS, GO_AWAY, REQUEST, RESPONSE, channel_over, channel_to_peer},
+    a01_a20_desk::{DeskClient, assert_status, settled, soon},
+    peer_a::{CANCEL, GENEROUS, GO_AWAY, REQUEST, RESPONSE, channel_over, channel_over_tcp, channel_to_peer},
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -125,4 +125,28 @@ async fn a_peer_that_takes_nothing_is_lost_after_the_stall_timeout_and_nothing_i
     assert!(matches!(channel.state(), ConnectionState::Closed(_)));
     settled(&channel).await;
     assert!(peer.rest().await.iter().all(|frame| frame.kind != GO_AWAY), "half a frame was on the way");
+}
+
+/// A13, A14. Over a socket: 64 MiB of calls to a peer that does not read, half of them with 200 ms; then it leaves.
+#[tokio::test]
+async fn a_socket_that_is_not_read_holds_up_no_deadline_and_no_end() {
+    let (channel, mut peer) = channel_over_tcp().await;
+    let desk = DeskClient::new(channel.clone());
+    let text = "x".repeat((1 << 20) - 2_000);
+    let calls: Vec<_> = (0..32).map(|_| (desk.keep(text.clone()).timeout(200 * MS), desk.keep(text.clone()))).collect();
+    // Encoding them took its time.
+    let began = Instant::now();
+    let (limited, patient): (Vec<_>, Vec<_>) =
+        calls.into_iter().map(|(limited, patient)| (limited.start(), patient.start())).unzip();
+    for outcome in soon(join_all(limited)).await {
+        assert_eq!(outcome.unwrap_err().code(), Code::DeadlineExceeded);
+    }
+    assert!((200 * MS..1_000 * MS).contains(&began.elapsed()), "after {:?}", began.elapsed());
+    let began = Instant::now();
+    peer.io.shutdown().await.unwrap();
+    for outcome in soon(join_all(patient)).await {
+        assert_eq!(outcome.unwrap_err().code(), Code::Unavailable);
+    }
+    assert!(began.elapsed() < 1_000 * MS, "after {:?}", began.elapsed());
+    settled(&channel).await;
 }

@@ -1,7 +1,10 @@
 //! A peer that speaks the protocol by its bytes, with JSON, and that can therefore misbehave.
 
 use rpc_runtime::{Channel, ChannelBuilder, CodecKind};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream},
+    net::{TcpListener, TcpStream},
+};
 
 pub(super) const REQUEST: u8 = 1;
 pub(super) const RESPONSE: u8 = 2;
@@ -45,6 +48,16 @@ where
     let shaking = builder.codec(CodecKind::Json).handshake(ours, "pipe://peer");
     let (channel, peer) = tokio::join!(shaking, Peer::welcome(theirs, grant));
     (channel.expect("the peer welcomes"), peer)
+}
+
+/// The same over a socket, which callers write themselves.
+pub(super) async fn channel_over_tcp() -> (Channel, Peer<TcpStream>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("tcp://{}", listener.local_addr().unwrap());
+    let accepting = async { Peer::welcome(listener.accept().await.unwrap().0, GENEROUS).await };
+    let dialling = Channel::builder().codec(CodecKind::Json).connect(&address);
+    let (channel, peer) = tokio::join!(dialling, accepting);
+    (channel.unwrap(), peer)
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
