@@ -1,7 +1,10 @@
 //! A9: a connection that is closed here.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use rpc_runtime::{Channel, Code, CodecKind, ConnectionState};
+use tokio::{io::AsyncReadExt, net::TcpListener};
 
 use super::{
     a01_a20_desk::{DeskClient, Hall, assert_status, settled, soon},
@@ -41,6 +44,43 @@ async fn closing_a_channel_that_has_not_dialled_ends_its_later_calls_as_closed_h
     let later = soon(DeskClient::new(channel.clone()).add(1, 2)).await.unwrap_err();
     assert_status(&later, Code::Cancelled, false, "closed here");
     assert_eq!(channel.outstanding_calls(), 0);
+}
+
+/// A9. Calls wait for the connection, and nobody has welcomed it yet.
+#[tokio::test]
+async fn closing_a_channel_while_it_dials_ends_its_calls_as_closed_here() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let channel = Channel::lazy(&format!("tcp://{}", listener.local_addr().unwrap())).unwrap();
+    let desk = DeskClient::new(channel.clone());
+    let pending = [desk.add(1, 2).start(), desk.add(3, 4).start()];
+    let (mut socket, _) = soon(listener.accept()).await.unwrap();
+    channel.close();
+    for outcome in soon(join_all(pending)).await {
+        assert_status(&outcome.unwrap_err(), Code::Cancelled, false, "closed here");
+    }
+    assert_status(&soon(desk.add(5, 6)).await.unwrap_err(), Code::Cancelled, false, "closed here");
+    assert!(matches!(channel.state(), ConnectionState::Closed(_)));
+    let mut hello = Vec::new();
+    soon(socket.read_to_end(&mut hello)).await.unwrap();
+    assert!(hello.len() < 1_000, "the socket was closed, and had nothing but a part of the Hello");
+}
+
+/// A9. Before, while and after it has connected.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_channel_that_is_closed_in_whatever_moment_of_dialling_stays_closed() {
+    let hall = Hall::open("tcp://127.0.0.1:0").await;
+    for round in 0..500_u64 {
+        let channel = Channel::lazy(&hall.address).unwrap();
+        let desk = DeskClient::new(channel.clone());
+        let call = desk.wait(1).start();
+        tokio::time::sleep(Duration::from_micros(round * 4)).await;
+        channel.close();
+        assert_eq!(soon(call).await.unwrap_err().code(), Code::Cancelled, "in round {round}");
+        let later = soon(desk.add(1, 2)).await.unwrap_err();
+        assert_status(&later, Code::Cancelled, false, "closed here");
+        settled(&channel).await;
+    }
+    hall.is_sound(&hall.channel().await).await;
 }
 
 /// A9. *Not executed* is a promise: the request must not leave after it was given.

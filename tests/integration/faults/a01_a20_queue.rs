@@ -1,10 +1,13 @@
 //! A15: a call that is dropped while it waits for room at the peer.
 
-use rpc_runtime::Code;
+use std::time::Duration;
+
+use rpc_runtime::{Channel, Code, CodecKind};
+use tokio::{net::TcpListener, time::Instant};
 
 use super::{
     a01_a20_desk::{DeskClient, assert_status, settled, soon},
-    peer_a::{CREDIT, GENEROUS, REQUEST, channel_to_peer},
+    peer_a::{CREDIT, GENEROUS, Peer, REQUEST, channel_to_peer},
 };
 
 /// One call at a time.
@@ -21,6 +24,27 @@ async fn a_future_dropped_before_it_is_sent_sends_nothing() {
     assert_eq!((request.kind, &request.body[..]), (REQUEST, &b"[3,4]"[..]));
     peer.answer(request.id, "7").await;
     assert_eq!(soon(next).await.unwrap(), 7);
+    settled(&channel).await;
+}
+
+/// A15.
+#[tokio::test]
+async fn a_call_dropped_while_its_channel_dials_sends_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("tcp://{}", listener.local_addr().unwrap());
+    let channel = Channel::builder().codec(CodecKind::Json).lazy(&address).unwrap();
+    let desk = DeskClient::new(channel.clone());
+    let (dropped, kept) = (desk.add(1, 2).start(), desk.add(3, 4).start());
+    let (first, _) = soon(listener.accept()).await.unwrap();
+    drop(dropped);
+    // Whoever dialled has gone: the other call dials again.
+    drop(first);
+    let (second, _) = soon(listener.accept()).await.unwrap();
+    let mut peer = soon(Peer::welcome(second, GENEROUS)).await;
+    let request = soon(peer.next()).await.unwrap();
+    assert_eq!((request.kind, &request.body[..]), (REQUEST, &b"[3,4]"[..]));
+    peer.answer(request.id, "7").await;
+    assert_eq!(soon(kept).await.unwrap(), 7);
     settled(&channel).await;
 }
 
@@ -57,11 +81,11 @@ async fn a_call_dropped_at_the_head_of_the_queue_lets_those_behind_it_through_at
     let head = desk.keep("y".repeat(60_000)).start();
     let behind = desk.add(1, 2).start();
     let large = peer.next_of(REQUEST).await;
-    let began = tokio::time::Instant::now();
+    let began = Instant::now();
     drop(head);
     let small = peer.next_of(REQUEST).await;
     assert_eq!(small.body, b"[1,2]");
-    assert_eq!(began.elapsed(), std::time::Duration::ZERO, "nothing had to be waited for");
+    assert_eq!(began.elapsed(), Duration::ZERO, "nothing had to be waited for");
     peer.answer(small.id, "3").await;
     peer.answer(large.id, "60000").await;
     assert_eq!((behind.await.unwrap(), first.await.unwrap()), (3, 60_000));
@@ -75,11 +99,11 @@ async fn a_call_dropped_before_its_first_byte_left_gives_its_room_to_those_that_
     let desk = DeskClient::new(channel.clone());
     let first = desk.keep("x".repeat(60_000)).start();
     let behind = desk.keep("y".repeat(50_000)).start();
-    let began = tokio::time::Instant::now();
+    let began = Instant::now();
     drop(first);
     let request = peer.next().await.unwrap();
     assert_eq!((request.kind, request.body.len()), (REQUEST, 50_004), "nothing is heard of the first");
-    assert_eq!(began.elapsed(), std::time::Duration::ZERO, "nothing had to be waited for");
+    assert_eq!(began.elapsed(), Duration::ZERO, "nothing had to be waited for");
     peer.answer(request.id, "50000").await;
     assert_eq!(behind.await.unwrap(), 50_000);
     settled(&channel).await;
@@ -93,7 +117,7 @@ async fn a_cancelled_call_holds_its_place_until_its_terminal_frame() {
     let first = desk.add(1, 1).start();
     let request = peer.next_of(REQUEST).await;
     drop(first);
-    let waits = desk.add(2, 2).timeout(std::time::Duration::from_secs(1)).await.unwrap_err();
+    let waits = desk.add(2, 2).timeout(Duration::from_secs(1)).await.unwrap_err();
     assert_status(&waits, Code::DeadlineExceeded, false, "in_flight: 1 calls");
     let next = desk.add(3, 3).start();
     peer.answer(request.id, "2").await;

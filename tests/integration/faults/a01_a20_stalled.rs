@@ -39,7 +39,7 @@ async fn all_calls_end_within_100_ms_when_a_peer_that_does_not_read_ends_its_sid
 /// A13. Nobody waits for a lock that is held during a write: neither who starts a call, nor who drops or closes.
 #[tokio::test(start_paused = true)]
 async fn a_channel_whose_peer_does_not_read_can_be_used_and_closed() {
-    let (channel, _peer) = channel_to_peer(1_000, GENEROUS).await;
+    let (channel, mut peer) = channel_to_peer(1_000, GENEROUS).await;
     let desk = DeskClient::new(channel.clone());
     let stuck = desk.keep("x".repeat(1 << 20)).start();
     tokio::time::sleep(50 * MS).await;
@@ -52,6 +52,11 @@ async fn a_channel_whose_peer_does_not_read_can_be_used_and_closed() {
     assert_eq!(last.await.unwrap_err().code(), Code::Cancelled);
     assert!(began.elapsed() < 100 * MS, "after {:?}", began.elapsed());
     settled(&channel).await;
+    // The good-bye can not be written: it is not waited for without end.
+    tokio::time::sleep(2_000 * MS).await;
+    let read = Instant::now();
+    drop(peer.rest().await);
+    assert!(read.elapsed() < MS, "the pipe was let go of");
 }
 
 /// A14.
