@@ -14,14 +14,14 @@ async fn before_the_next_call(channel: &Channel, peer: &mut Peer<DuplexStream>) 
     let next = DeskClient::new(channel.clone()).add(20, 3).start();
     let mut before = Vec::new();
     let request = loop {
-        let frame = soon(peer.next()).await.unwrap();
+        let frame = soon(peer.next()).await.expect("the call goes on");
         if frame.kind == REQUEST && frame.body == b"[20,3]" {
             break frame;
         }
         before.push(frame);
     };
     peer.answer(request.id, "23").await;
-    assert_eq!(soon(next).await.unwrap(), 23, "the next call is right");
+    assert_eq!(soon(next).await.expect("the call goes on"), 23, "the next call is right");
     before
 }
 

@@ -43,7 +43,7 @@ trait Nobody {
 const CODECS: [CodecKind; 2] = [CodecKind::Bincode, CodecKind::Json];
 
 async fn next_call_works(channel: &Channel) {
-    assert_eq!(soon(DeskClient::new(channel.clone()).add(20, 3)).await.unwrap(), 23);
+    assert_eq!(soon(DeskClient::new(channel.clone()).add(20, 3)).await.expect("the call goes on"), 23);
 }
 
 /// A3.

@@ -23,14 +23,14 @@ where
     let desk = DeskClient::new(channel.clone());
     let pending: Vec<_> = (0..10).map(|ticket| desk.wait(ticket).start()).collect();
     for _ in 0..10 {
-        assert_eq!(soon(peer.next()).await.unwrap().kind, REQUEST);
+        assert_eq!(soon(peer.next()).await.expect("it comes so far").kind, REQUEST);
     }
     let _kept = lose(peer).await;
     for outcome in soon(join_all(pending)).await {
-        assert_status(&outcome.unwrap_err(), Code::Unavailable, true, cause);
+        assert_status(&outcome.expect_err("it fails"), Code::Unavailable, true, cause);
     }
     for _ in 0..2 {
-        assert_status(&soon(desk.wait(1)).await.unwrap_err(), Code::Unavailable, false, cause);
+        assert_status(&soon(desk.wait(1)).await.expect_err("it fails"), Code::Unavailable, false, cause);
     }
     settled(&channel).await;
 }
@@ -164,9 +164,9 @@ where
     let began = Instant::now();
     let outcomes = soon(join_all([desk.add(1, 2).start(), desk.add(3, 4).start(), desk.add(5, 6).start()])).await;
     for outcome in outcomes {
-        assert_eq!(outcome.unwrap_err().code(), Code::Unavailable, "in round {round}");
+        assert_eq!(outcome.expect_err("it fails").code(), Code::Unavailable, "in round {round}");
     }
     assert!(began.elapsed() < Duration::from_secs(1), "round {round} took {:?}", began.elapsed());
-    soon(ending).await.unwrap();
+    soon(ending).await.expect("it comes so far");
     settled(&channel).await;
 }

@@ -88,7 +88,7 @@ async fn a_waiting_call(book: &Book, method: &str) -> (Peer<DuplexStream>, impl 
     let mut peer = soon(Peer::greet(ours)).await;
     peer.call(2, method, "[1]").await;
     book.until(|tally| tally.started == 1).await;
-    (peer, async { soon(serving).await.unwrap().unwrap() })
+    (peer, async { soon(serving).await.expect("the server serves").expect("the server serves") })
 }
 
 /// A19.
@@ -103,6 +103,7 @@ async fn a_second_request_with_the_id_of_a_call_in_flight_is_an_error_of_the_con
         let last = frames.last().unwrap();
         assert_eq!((last.kind, last.id), (GO_AWAY, 0));
         assert_eq!(last.header[last.header.len() - 3..], fields(&[(3, &[13])]), "INTERNAL");
+        drop(peer);
         assert_status(&serving.await, Code::Unavailable, true, "the id 2 that is in flight");
         book.until(|tally| tally.ended == 1).await;
         assert_eq!(book.tally().started, 1, "the second did not run");
@@ -132,6 +133,7 @@ async fn a_request_with_an_id_that_its_sender_can_not_open_is_an_error_of_the_co
         let (mut peer, serving) = a_waiting_call(&book, "wait").await;
         peer.call(id, "add", "[1,2]").await;
         assert_eq!(soon(peer.rest()).await.last().unwrap().kind, GO_AWAY);
+        drop(peer);
         assert_status(&serving.await, Code::Unavailable, true, &format!("the id {id} "));
         book.until(|tally| tally.ended == 1).await;
     }

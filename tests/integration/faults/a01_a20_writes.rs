@@ -38,7 +38,7 @@ impl AsyncRead for Failing {
 impl AsyncWrite for Failing {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let log = Arc::clone(&self.log);
-        let mut log = log.lock().unwrap();
+        let mut log = log.lock().expect("a session is what it is made of");
         if log.failed {
             log.written_after += bytes.len();
             return Pin::new(&mut self.pipe).poll_write(cx, bytes);
@@ -86,7 +86,7 @@ async fn session(large: usize, limit: usize) -> Session {
         Ok(channel) => Ok(calls(&channel, large).await),
     };
     // Nobody holds the pipe any more, so that the server ends.
-    let ended = serving.await.unwrap();
+    let ended = serving.await.expect("a session is what it is made of");
     assert_eq!(ended.unwrap_or_else(|refused| refused).code(), Code::Unavailable);
     book.until(|tally| tally.started == tally.ended).await;
     Session { log, outcomes, ran: book.tally().started }
@@ -98,7 +98,7 @@ async fn calls(channel: &Channel, large: usize) -> Vec<Result<i64, Status>> {
     let keep = async { keep.await.map(|size| size as i64) };
     let (first, third) = (desk.add(1, 2).start(), desk.add(3, 4).start());
     let (second, others) = tokio::join!(keep, join_all([first, third]));
-    let [first, third] = <[_; 2]>::try_from(others).unwrap();
+    let [first, third] = <[_; 2]>::try_from(others).expect("a session is what it is made of");
     let fourth = desk.add(5, 6).await;
     settled(channel).await;
     vec![first, second, third, fourth]
@@ -117,9 +117,11 @@ fn spans(bytes: &[u8]) -> (usize, Vec<Span>) {
     let hello = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
     let (mut start, mut spans) = (hello, Vec::new());
     while start < bytes.len() {
-        let end = start + 4 + u32::from_le_bytes(bytes[start..start + 4].try_into().unwrap()) as usize;
+        let end = start
+            + 4
+            + u32::from_le_bytes(bytes[start..start + 4].try_into().expect("a session is what it is made of")) as usize;
         let header = usize::from(u16::from_le_bytes([bytes[start + 6], bytes[start + 7]]));
-        let id = u64::from_le_bytes(bytes[start + 8..start + 16].try_into().unwrap());
+        let id = u64::from_le_bytes(bytes[start + 8..start + 16].try_into().expect("a session is what it is made of"));
         spans.push(Span { id, start, end, body: bytes[start + 16 + header..end].to_vec() });
         start = end;
     }
@@ -128,8 +130,9 @@ fn spans(bytes: &[u8]) -> (usize, Vec<Span>) {
 
 /// Where the request with these arguments begins, and where its last part ends.
 fn request(spans: &[Span], arguments: &str) -> (usize, usize) {
-    let first = spans.iter().find(|span| span.body.starts_with(arguments.as_bytes())).unwrap();
-    let last = spans.iter().rfind(|span| span.id == first.id).unwrap();
+    let first =
+        spans.iter().find(|span| span.body.starts_with(arguments.as_bytes())).expect("a session is what it is made of");
+    let last = spans.iter().rfind(|span| span.id == first.id).expect("a session is what it is made of");
     (first.start, last.end)
 }
 
@@ -138,7 +141,7 @@ async fn cut(bytes: &[u8], large: usize, limit: usize) {
     let (hello, spans) = spans(bytes);
     let requests = ["[1,2]", "[\"xxxx", "[3,4]", "[5,6]"].map(|arguments| request(&spans, arguments));
     let Session { log, outcomes, ran } = session(large, limit).await;
-    let log = log.lock().unwrap();
+    let log = log.lock().expect("a session is what it is made of");
     assert!(log.failed, "{limit}");
     assert_eq!(log.written_after, 0, "{limit}: nothing is written after half a frame");
     assert!(log.taken == bytes[..limit], "{limit}: what was written before is what it always is");
@@ -162,9 +165,9 @@ async fn cut(bytes: &[u8], large: usize, limit: usize) {
 /// All that is written in a session that is not cut.
 async fn whole(large: usize) -> Vec<u8> {
     let Session { log, outcomes, ran } = session(large, usize::MAX).await;
-    let outcomes: Vec<_> = outcomes.unwrap().into_iter().map(Result::unwrap).collect();
+    let outcomes: Vec<_> = outcomes.expect("a session is what it is made of").into_iter().map(Result::unwrap).collect();
     assert_eq!((outcomes, ran), (vec![3, large as i64, 7, 11], 4));
-    let bytes = log.lock().unwrap().taken.clone();
+    let bytes = log.lock().expect("a session is what it is made of").taken.clone();
     let (_, end) = request(&spans(&bytes).1, "[5,6]");
     bytes[..end].to_vec()
 }

@@ -52,12 +52,12 @@ where
 
 /// The same over a socket, which callers write themselves.
 pub(super) async fn channel_over_tcp() -> (Channel, Peer<TcpStream>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("tcp://{}", listener.local_addr().unwrap());
-    let accepting = async { Peer::welcome(listener.accept().await.unwrap().0, GENEROUS).await };
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("the loopback works");
+    let address = format!("tcp://{}", listener.local_addr().expect("the loopback works"));
+    let accepting = async { Peer::welcome(listener.accept().await.expect("the loopback works").0, GENEROUS).await };
     let dialling = Channel::builder().codec(CodecKind::Json).connect(&address);
     let (channel, peer) = tokio::join!(dialling, accepting);
-    (channel.unwrap(), peer)
+    (channel.expect("the loopback works"), peer)
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
