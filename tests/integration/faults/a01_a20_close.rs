@@ -150,3 +150,28 @@ async fn the_peer_of_a_closed_channel_is_told() {
     assert_eq!(soon(peer.rest()).await, [], "nothing but the end of the stream");
     settled(&channel).await;
 }
+
+/// A9. The answers that cross the good-bye are expected, however many: no fault of the peer.
+#[tokio::test]
+async fn closing_a_channel_with_many_calls_in_flight_is_no_fault_of_the_peer() {
+    let (channel, mut peer) = channel_to_peer(1 << 20, GENEROUS).await;
+    let desk = DeskClient::new(channel.clone());
+    let calls: Vec<_> = (0..300).map(|a| desk.add(a, a).start()).collect();
+    let mut requests = Vec::new();
+    for _ in 0..300 {
+        requests.push(soon(peer.next_of(REQUEST)).await.id);
+    }
+    channel.close();
+    for outcome in soon(join_all(calls)).await {
+        assert_status(&outcome.unwrap_err(), Code::Cancelled, true, "closed here");
+    }
+    for id in requests {
+        peer.answer(id, "0").await;
+    }
+    peer.send(GO_AWAY, 0, &[], &[]).await;
+    let frames = soon(peer.rest()).await;
+    let good_byes: Vec<_> = frames.iter().filter(|frame| frame.kind == GO_AWAY).collect();
+    assert_eq!(good_byes.len(), 1, "{good_byes:?}");
+    assert!(good_byes[0].header.ends_with(&[3, 1, 0]), "an orderly end");
+    settled(&channel).await;
+}
