@@ -1,5 +1,6 @@
 //! What crosses crates: one binary for all integration tests.
 
 mod compile_fail;
+mod faults;
 mod macros;
 mod tidy;

@@ -189,7 +189,13 @@ fn start(
         Writer::Owned(_) => None,
     };
     let peer = Peer { address: peer, metadata: agreement.metadata };
-    watch.send_replace(ConnectionState::Ready);
+    watch.send_if_modified(|state| {
+        let open = !matches!(state, ConnectionState::Closed(_));
+        if open {
+            *state = ConnectionState::Ready;
+        }
+        open
+    });
     let shared = Arc::new(Shared::new(side, agreement.codec, limits.clone(), agreement.remote, peer, inline, watch));
     let serving = Serving::new(Arc::clone(&shared), Arc::clone(router));
     let driver = Driver::new(Arc::clone(&shared), reader, Arc::clone(&serving));

@@ -85,6 +85,11 @@ impl Output {
         self.closed
     }
 
+    /// Nothing stands behind the last good-bye.
+    pub(super) fn takes_no_replies(&self) -> bool {
+        self.closed || self.end_of_stream
+    }
+
     /// Bytes handed to batches: where the small frames begin in all that is ever written.
     pub(super) fn taken(&self) -> u64 {
         self.taken

@@ -11,7 +11,7 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{
     ConnectionState,
-    calls::{CallId, Calls, Polled},
+    calls::{CallId, Calls, NOT_BEGUN, Polled},
     frames::{Batch, Frames},
     liveness,
     output::{Output, Push, Work},
@@ -160,7 +160,7 @@ impl Shared {
     /// The terminal frame of a call whose handler had a task.
     pub(super) fn reply(&self, id: u64, method: &str, finished: Finished) {
         let mut state = self.lock();
-        if state.output.is_closed() {
+        if state.output.takes_no_replies() {
             return;
         }
         state.output.frames.push_reply(id, method, finished, &self.remote, self.local.max_metadata);
@@ -176,7 +176,7 @@ impl Shared {
     /// Tells whether too much is unsent now.
     pub(super) fn hand_over(&self, frames: &mut Frames, terminals: u32) -> bool {
         let mut state = self.lock();
-        if state.output.is_closed() {
+        if state.output.takes_no_replies() {
             return false;
         }
         state.output.frames.append(frames);
@@ -214,10 +214,10 @@ impl Shared {
             return;
         }
         state.request = Request::Close;
-        let written = state.output.written();
         let State { calls, output, .. } = &mut *state;
         calls.cancel_all(&mut output.frames);
-        calls.terminate(&cause, written, &mut wakers);
+        // The output still leaves, with the requests in it: only those that were taken back never do.
+        calls.terminate(&cause, NOT_BEGUN, &mut wakers);
         drop(state);
         self.watch.send_replace(ConnectionState::Closed(cause));
         wakers.into_iter().for_each(Waker::wake);

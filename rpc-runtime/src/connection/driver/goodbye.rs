@@ -133,14 +133,18 @@ impl Driver {
         let reason = self.lost(&format!("the peer broke the protocol: {text}"));
         tracing::warn!("{reason}");
         self.serving.close();
+        self.pong = None;
         let mut wakers = Vec::new();
         let mut state = self.shared.lock();
-        let written = state.output.written();
+        // Only the news is still written: a request that nobody began to write never leaves.
+        let unwritten = std::mem::take(&mut state.output.frames);
+        let written = state.output.position();
         state.calls.terminate(&reason, written, &mut wakers);
         wire::put_go_away(&mut state.output.frames.small, Code::Internal, text);
         state.output.end_of_stream = true;
         wakers.extend(state.output.wake_flusher());
         drop(state);
+        drop(unwritten);
         wakers.into_iter().for_each(Waker::wake);
         self.goodbye.by = Some(self.admission.now + LINGER);
         self.goodbye.broken = Some(reason);
