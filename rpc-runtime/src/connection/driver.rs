@@ -20,7 +20,7 @@ use super::{
     liveness::{self, Liveness, Sample, Verdict},
     receive::{Input, Receive},
     serving::{self, Serving},
-    shared::{Request, Shared, wake},
+    shared::{Request, Shared, State, wake},
 };
 use crate::{
     status::{Code, Status},
@@ -314,8 +314,9 @@ impl Driver {
         let lost = self.lost("the peer ended its stream before it answered");
         let mut wakers = Vec::new();
         let mut state = self.shared.lock();
-        let accepted = state.accepted();
-        state.calls.terminate(&lost, accepted, &mut wakers);
+        let State { calls, frames, .. } = &mut *state;
+        calls.hang_up(&lost, frames, &mut wakers);
+        wakers.extend(state.wake_flusher());
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
         Ok(())
@@ -509,7 +510,7 @@ impl Driver {
     }
 
     /// Whether there is anything that has to go on.
-    fn is_active(&self, state: &super::shared::State) -> bool {
+    fn is_active(&self, state: &State) -> bool {
         !state.calls.is_idle() || !self.serving.is_empty() || state.unsent() > 0 || self.receive.is_partial()
     }
 
@@ -524,12 +525,13 @@ impl Driver {
         self.serving.stop_all(&reason);
         let mut wakers = Vec::new();
         let mut state = self.shared.lock();
-        let accepted = state.accepted();
-        state.calls.terminate(&reason, accepted, &mut wakers);
+        let (unwritten, begins) = state.forget_output();
+        state.calls.terminate(&reason, begins, &mut wakers);
         wire::put_go_away(&mut state.frames.small, Code::Internal, text);
         state.end_of_stream = true;
         wakers.extend(state.wake_flusher());
         drop(state);
+        drop(unwritten);
         wakers.into_iter().for_each(Waker::wake);
         self.goodbye.by = Some(self.serving.now() + LINGER);
         self.goodbye.broken = Some(reason);

@@ -243,7 +243,10 @@ impl Incoming {
             }
             ending => Answer { ending, metadata, body },
         };
-        let waker = self.shared.lock().calls.answer_owned(id, answer);
+        let mut state = self.shared.lock();
+        let State { calls, frames, .. } = &mut *state;
+        let waker = calls.answer_owned(id, answer, frames);
+        drop(state);
         self.wakers.extend(waker);
     }
 
@@ -257,8 +260,12 @@ impl Incoming {
             }
             self.wakers.extend(state.calls.fail(id, status));
         } else {
-            self.wakers.extend(state.calls.answer_owned(id, Answer::of_status(status)));
+            let State { calls, frames, .. } = &mut *state;
+            self.wakers.extend(calls.answer_owned(id, Answer::of_status(status), frames));
         }
+        let push = pump(&mut state, now);
+        drop(state);
+        self.shared.act(push);
     }
 }
 

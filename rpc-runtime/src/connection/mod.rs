@@ -13,7 +13,10 @@ mod liveness;
 mod receive;
 mod serving;
 mod shared;
+mod slot;
 mod task;
+#[cfg(test)]
+mod tests;
 
 use std::{
     fmt,
@@ -23,11 +26,11 @@ use std::{
 
 use tokio::{sync::watch, task::AbortHandle, time::Instant};
 
-pub(crate) use calls::CallId;
 use driver::Driver;
 pub(crate) use driver::Ended;
 use serving::Serving;
 use shared::{Request, Shared};
+pub(crate) use slot::CallId;
 
 use crate::{
     call::{Answer, OutgoingRequest, Peer},

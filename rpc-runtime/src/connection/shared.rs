@@ -12,8 +12,9 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{
     ConnectionState,
-    calls::{CallId, Calls, Polled},
+    calls::Calls,
     frames::{Batch, Frames},
+    slot::{CallId, Polled},
 };
 use crate::{
     call::{Answer, OutgoingRequest, Peer},
@@ -212,7 +213,9 @@ impl Shared {
         let mut state = self.lock();
         let State { calls, frames, .. } = &mut *state;
         let left = calls.abandon(id, frames);
-        let push = if left.cancelled { state.push(false) } else { Push::Nothing };
+        // It may have stood in the way of calls that wait, or have left them its room.
+        let sent = state.calls.has_queue() && state.pump(Instant::now());
+        let push = if left.cancelled || sent { state.push(false) } else { Push::Nothing };
         drop(state);
         self.act(push);
         drop(left);
@@ -258,10 +261,8 @@ impl Shared {
         if state.closed || state.request >= Request::Close {
             return;
         }
-        let written = state.written();
         let State { calls, frames, .. } = &mut *state;
-        calls.cancel_all(frames);
-        calls.terminate(&cause, written, &mut wakers);
+        calls.hang_up(&cause, frames, &mut wakers);
         drop(state);
         self.watch.send_replace(ConnectionState::Closed(cause));
         wakers.into_iter().for_each(Waker::wake);
@@ -463,6 +464,11 @@ impl State {
             Push::Wake(waker) => Some(waker),
             Push::Nothing | Push::Write(..) => None,
         }
+    }
+
+    /// Gives up what no batch has taken. Gives that, to be dropped without the lock, and where it would have begun.
+    pub(super) fn forget_output(&mut self) -> (Frames, u64) {
+        (std::mem::take(&mut self.frames), self.taken)
     }
 
     /// Where the next byte of the small frames will stand in all that is ever written.
