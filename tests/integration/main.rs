@@ -1,5 +1,7 @@
 //! What crosses crates: one binary for all integration tests.
 
+mod arith;
 mod compile_fail;
+mod evolution;
 mod macros;
 mod tidy;
