@@ -19,15 +19,15 @@ fn program(name: &str) -> Command {
         if !cfg!(debug_assertions) {
             build.arg("--release");
         }
-        assert!(build.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success());
-        let tests = std::env::current_exe().unwrap();
-        tests.parent().and_then(|deps| deps.parent()).unwrap().to_owned()
+        assert!(build.current_dir(env!("CARGO_MANIFEST_DIR")).status().expect("cargo runs").success());
+        let tests = std::env::current_exe().expect("this program has a path");
+        tests.parent().and_then(|deps| deps.parent()).expect("cargo puts tests into deps/").to_owned()
     });
     Command::new(folder.join(name))
 }
 
 fn output(name: &str, arguments: &[&str]) -> Output {
-    program(name).args(arguments).output().unwrap()
+    program(name).args(arguments).output().expect("the program runs")
 }
 
 /// A server that is killed when the test ends early.
@@ -38,15 +38,21 @@ struct Server {
 
 impl Server {
     fn start(address: &str) -> Self {
-        let mut child = program("arith-server").arg(address).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = program("arith-server").arg(address).stdout(Stdio::piped()).spawn().expect("the program runs");
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        BufReader::new(child.stdout.take().expect("it is piped")).read_line(&mut line).expect("a line");
         let uri = line.strip_prefix("listening on ").expect("the server says where it listens").trim_end().to_owned();
         Self { child, uri }
     }
 
     fn signal(&self, name: &str) {
-        assert!(Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-s", name, &self.child.id().to_string()])
+                .status()
+                .expect("kill runs")
+                .success()
+        );
     }
 }
 

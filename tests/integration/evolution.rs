@@ -2,6 +2,7 @@
 
 use rpc_runtime::{Channel, Code, CodecKind, Server, Status, rpc_service};
 use serde::{Deserialize, Serialize};
+use tokio::task::JoinSet;
 
 /// The server as it is: it gives back the record that it understood, as text.
 #[rpc_service(name = "Shape")]
@@ -133,11 +134,12 @@ enum ShuffledColors {
 /// What the server understood, by what the client sent; `None` when it was refused before it ran, by either side.
 async fn outcomes(codec: CodecKind) -> Vec<(&'static str, Option<String>)> {
     let address = format!("mem://evolution-{}", codec.name());
-    let server = Server::builder().service(ShapeServer::new(Shapes)).bind(&address).await.unwrap();
+    let server = Server::builder().service(ShapeServer::new(Shapes)).bind(&address).await.expect("the name is free");
     let handle = server.handle();
-    let serving = tokio::spawn(server.serve());
-    let channel = || Channel::builder().codec(codec).connect(&address);
-    let (shape, channel) = (ShapeClient::new(channel().await.unwrap()), channel().await.unwrap());
+    let mut serving = JoinSet::new();
+    serving.spawn(server.serve());
+    let channel = Channel::builder().codec(codec).connect(&address).await.expect("it listens");
+    let shape = ShapeClient::new(channel.clone());
     let c = || channel.clone();
     let square = Square { width: 2, height: 3 };
     let outcomes = [
@@ -157,7 +159,8 @@ async fn outcomes(codec: CodecKind) -> Vec<(&'static str, Option<String>)> {
         ("not skipped", shape.sparse(Sparse { first: 1, second: Some(2), third: 3 }).await),
     ];
     handle.stop();
-    serving.await.unwrap().unwrap();
+    let ended = serving.join_next().await.expect("it serves");
+    ended.expect("no panic").expect("an orderly end");
     let understood = |outcome: Result<String, Status>| match outcome {
         Ok(text) => Some(text),
         Err(status) => {
@@ -168,7 +171,7 @@ async fn outcomes(codec: CodecKind) -> Vec<(&'static str, Option<String>)> {
     outcomes.into_iter().map(|(name, outcome)| (name, understood(outcome))).collect()
 }
 
-fn expect(outcomes: Vec<(&str, Option<String>)>, expected: &[(&str, Option<&str>)]) {
+fn expect(outcomes: &[(&str, Option<String>)], expected: &[(&str, Option<&str>)]) {
     let outcomes: Vec<_> = outcomes.iter().map(|(name, outcome)| (*name, outcome.as_deref())).collect();
     assert_eq!(outcomes, expected);
 }
@@ -191,7 +194,7 @@ async fn json_goes_by_names() {
         ("skipped", Some("Sparse { first: 1, second: None, third: 3 }")),
         ("not skipped", Some("Sparse { first: 1, second: Some(2), third: 3 }")),
     ];
-    expect(outcomes(CodecKind::Json).await, &expected);
+    expect(&outcomes(CodecKind::Json).await, &expected);
 }
 
 #[tokio::test]
@@ -212,7 +215,7 @@ async fn bincode_goes_by_order_and_takes_another_type_without_notice_when_the_by
         ("skipped", None),
         ("not skipped", Some("Sparse { first: 1, second: Some(2), third: 3 }")),
     ];
-    expect(outcomes(CodecKind::Bincode).await, &expected);
+    expect(&outcomes(CodecKind::Bincode).await, &expected);
 }
 
 #[derive(Serialize, Deserialize)]
@@ -254,7 +257,8 @@ async fn a_field_with_a_default_may_be_added_with_json_and_methods_come_and_go_w
         let address = format!("mem://newer-{}", codec.name());
         let server = Server::builder().service(NewerServer::new(NewerShapes)).bind(&address).await.unwrap();
         let handle = server.handle();
-        let serving = tokio::spawn(server.serve());
+        let mut serving = JoinSet::new();
+        serving.spawn(server.serve());
         let older = OlderClient::new(Channel::builder().codec(codec).connect(&address).await.unwrap());
         let square = || Square { width: 2, height: 3 };
         assert_eq!(older.area(square()).await.map_err(|status| status.code()), with_default);
@@ -263,6 +267,6 @@ async fn a_field_with_a_default_may_be_added_with_json_and_methods_come_and_go_w
         let gone = older.gone().await.unwrap_err();
         assert_eq!((gone.code(), gone.may_have_run()), (Code::Unimplemented, false));
         handle.stop();
-        serving.await.unwrap().unwrap();
+        serving.join_next().await.unwrap().unwrap().unwrap();
     }
 }
