@@ -12,6 +12,7 @@ trait Shape {
     async fn either(&self, either: Either) -> String;
     async fn sparse(&self, sparse: Sparse) -> String;
     async fn variant(&self, color: Color) -> String;
+    async fn list(&self, square: Square, more: Vec<u32>) -> String;
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -66,6 +67,9 @@ impl Shape for Shapes {
     async fn variant(&self, color: Color) -> String {
         format!("{color:?}")
     }
+    async fn list(&self, square: Square, more: Vec<u32>) -> String {
+        format!("{square:?} {more:?}")
+    }
 }
 
 /// A client whose method takes a type of its own.
@@ -86,6 +90,11 @@ clients! {
     Wider.area(SquareOfU64)
     MoreVariants.variant(MoreColors)
     Shuffled.variant(ShuffledColors)
+}
+
+#[rpc_service(name = "Shape")]
+trait AddedBefore {
+    async fn list(&self, square: SquareWithDepth, more: Vec<u32>) -> String;
 }
 
 #[derive(Serialize, Deserialize)]
@@ -142,9 +151,11 @@ async fn outcomes(codec: CodecKind) -> Vec<(&'static str, Option<String>)> {
     let shape = ShapeClient::new(channel.clone());
     let c = || channel.clone();
     let square = Square { width: 2, height: 3 };
+    let cube = || SquareWithDepth { width: 2, height: 3, depth: 1 };
     let outcomes = [
         ("same", shape.area(square).await),
-        ("added", AddedClient::new(c()).area(SquareWithDepth { width: 2, height: 3, depth: 4 }).await),
+        ("added", AddedClient::new(c()).area(cube()).await),
+        ("added, more follows", AddedBeforeClient::new(c()).list(cube(), Vec::new()).await),
         ("removed", RemovedClient::new(c()).area(SquareWithoutHeight { width: 2 }).await),
         ("renamed", RenamedClient::new(c()).area(SquareWithBreadth { breadth: 2, height: 3 }).await),
         ("reordered", ReorderedClient::new(c()).area(SquareTheOtherWay { width: 2, height: 3 }).await),
@@ -181,6 +192,7 @@ async fn json_goes_by_names() {
     let expected = [
         ("same", Some("Square { width: 2, height: 3 }")),
         ("added", Some("Square { width: 2, height: 3 }")),
+        ("added, more follows", Some("Square { width: 2, height: 3 } []")),
         ("removed", None),
         ("renamed", None),
         ("reordered", Some("Square { width: 2, height: 3 }")),
@@ -202,6 +214,7 @@ async fn bincode_goes_by_order_and_takes_another_type_without_notice_when_the_by
     let expected = [
         ("same", Some("Square { width: 2, height: 3 }")),
         ("added", None),
+        ("added, more follows", Some("Square { width: 2, height: 3 } [0]")),
         ("removed", None),
         ("renamed", Some("Square { width: 2, height: 3 }")),
         ("reordered", Some("Square { width: 3, height: 2 }")),
