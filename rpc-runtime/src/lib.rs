@@ -1,4 +1,51 @@
-//! RPC from a plain Rust trait.
+//! RPC from a plain Rust trait: `#[rpc_service]` makes a typed client and a server of it, and this crate runs them, with
+//! many calls at a time over one connection.
+//!
+//! ```
+//! use rpc_runtime::prelude::*;
+//!
+//! #[rpc_service]
+//! pub trait Greeter {
+//!     /// Says hello.
+//!     async fn greet(&self, name: &str) -> String;
+//! }
+//!
+//! struct English;
+//!
+//! impl Greeter for English {
+//!     async fn greet(&self, name: &str) -> String {
+//!         format!("hello, {name}")
+//!     }
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Status> {
+//!     let server = Server::builder().service(GreeterServer::new(English)).bind("tcp://127.0.0.1:0").await?;
+//!     let (address, handle) = (server.local_address().to_owned(), server.handle());
+//!     let serving = tokio::spawn(server.serve());
+//!
+//!     let greeter = GreeterClient::new(Channel::connect(&address).await?);
+//!     assert_eq!(greeter.greet("world").await?, "hello, world");
+//!
+//!     handle.shut_down();
+//!     drop(greeter);
+//!     serving.await.expect("the server does not panic")?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! - [`rpc_service`]: what a trait may look like, and its options
+//! - [`Server`] and [`ServerBuilder`]: offer services at an address; [`ServerHandle`] ends a server from elsewhere
+//! - [`Channel`] and [`ChannelBuilder`]: a connection that typed clients share
+//! - [`Call`]: what a client's method returns; a future with options, which can be [started](Call::start)
+//! - [`Status`], [`Code`] and [`CallError`]: how a call fails, and whether the method may have run
+//! - [`Context`]: what a handler can ask about the call that it serves
+//! - [`Limits`]: what one side of a connection allows
+//! - [`CodecKind`]: how values are written as bytes
+//!
+//! # Features
+//!
+//! `bincode`, on by default: the compact codec. Without it JSON is the default.
 
 mod buffer;
 mod call;
@@ -29,3 +76,8 @@ pub use router::Service;
 pub use rpc_macros::rpc_service;
 pub use server::{Drained, Server, ServerBuilder, ServerHandle};
 pub use status::{CallError, Code, Status};
+
+/// The program in the README is compiled and run with the documentation's examples.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

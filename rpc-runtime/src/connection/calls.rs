@@ -1,27 +1,23 @@
 //! The pending table: every call of this side from its registration to its terminal frame, in slots that are used
 //! again. Pure: no I/O, no clock; wakers and old buffers are handed out, to be woken and dropped without the lock.
 
-use std::{borrow::Cow, collections::VecDeque, task::Waker, time::Duration};
+use std::{collections::VecDeque, task::Waker};
 
 use tokio::time::Instant;
 
-use super::frames::{Frames, TakenBack};
+use super::{
+    frames::{Frames, TakenBack, request_header},
+    slot::{Abandoned, CallId, NOT_BEGUN, Polled, Slot, Stage, taken_already},
+};
 use crate::{
-    call::{Answer, Ending, OutgoingRequest, ServiceName},
+    call::{Answer, Ending, OutgoingRequest},
     metadata::Metadata,
     status::{Code, Status},
-    wire::{self, Grant, RequestHeader},
+    wire::{self, Grant},
 };
 
-/// A large request of which nothing has left yet begins beyond all that was written.
-pub(super) const NOT_BEGUN: u64 = u64::MAX;
-
-/// A call of this side. The generation tells it from earlier calls in the same slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct CallId {
-    index: u32,
-    generation: u32,
-}
+/// So many calls that have ended may stand in the queue whatever its length.
+const GONE: usize = 64;
 
 /// All calls of this side of a connection.
 #[derive(Debug)]
@@ -30,8 +26,10 @@ pub(super) struct Calls {
     side: u64,
     slots: Vec<Slot>,
     free: Vec<u32>,
-    /// Calls that wait for room, in order; those that ended meanwhile are skipped.
+    /// Calls that wait for room, in order, and some that have ended meanwhile.
     queue: VecDeque<CallId>,
+    /// How many of those have ended.
+    gone: usize,
     grant: Grant,
     /// Calls on the wire without a terminal frame.
     in_flight: u32,
@@ -45,32 +43,6 @@ pub(super) struct Calls {
     late: u64,
 }
 
-#[derive(Debug)]
-struct Slot {
-    generation: u32,
-    stage: Stage,
-    waker: Option<Waker>,
-    deadline: Option<Instant>,
-    /// Where the request's first byte stands in all that was ever written.
-    position: u64,
-}
-
-#[derive(Debug)]
-enum Stage {
-    Free,
-    /// Waits for room at the peer.
-    Queued(Box<OutgoingRequest>),
-    /// On the wire. The buffer held the request and will hold the reply.
-    Sent(Vec<u8>),
-    /// On the wire, and the caller has gone.
-    Abandoned,
-    /// Ended; `open` while the terminal frame has not come.
-    Ended {
-        answer: Answer,
-        open: bool,
-    },
-}
-
 impl Calls {
     pub(super) fn new(side: u64, grant: Grant) -> Self {
         let window = u64::from(grant.request_window);
@@ -79,6 +51,7 @@ impl Calls {
             slots: Vec::new(),
             free: Vec::new(),
             queue: VecDeque::new(),
+            gone: 0,
             grant,
             in_flight: 0,
             window,
@@ -144,12 +117,9 @@ impl Calls {
     /// Sends the calls that wait, in order, as far as there is room.
     pub(super) fn pump(&mut self, now: Instant, frames: &mut Frames, taken: u64) {
         while let Some(&id) = self.queue.front() {
-            let Some(slot) = self.slot(id) else {
+            let Some(Slot { stage: Stage::Queued(request), .. }) = self.slot(id) else {
                 self.queue.pop_front();
-                continue;
-            };
-            let Stage::Queued(request) = &slot.stage else {
-                self.queue.pop_front();
+                self.gone -= 1;
                 continue;
             };
             if !self.has_room(request.body.len()) {
@@ -200,8 +170,14 @@ impl Calls {
         })
     }
 
-    /// The same with a body that is handed over.
-    pub(super) fn answer_owned(&mut self, wire_id: u64, answer: Answer) -> Option<Waker> {
+    /// The same with a body that is handed over. What has not left of the request does not leave any more: the peer
+    /// may refuse it at its first part.
+    pub(super) fn answer_owned(&mut self, wire_id: u64, answer: Answer, frames: &mut Frames) -> Option<Waker> {
+        if self.is_open(wire_id) {
+            if let TakenBack::Whole(bytes) | TakenBack::Rest(bytes) = frames.take_back(wire_id) {
+                self.window += bytes as u64;
+            }
+        }
         self.end(wire_id, |_| answer)
     }
 
@@ -233,7 +209,11 @@ impl Calls {
         let mut cancelled = false;
         match &stage {
             Stage::Sent(_) => cancelled = self.withdraw(id, wire_id, frames, true),
-            Stage::Queued(_) | Stage::Ended { open: false, .. } => self.release(id.index),
+            Stage::Queued(_) => {
+                self.release(id.index);
+                self.leave_queue();
+            }
+            Stage::Ended { open: false, .. } => self.release(id.index),
             Stage::Free | Stage::Abandoned | Stage::Ended { open: true, .. } => {}
         }
         Abandoned { cancelled, _waker: waker, _stage: Some(stage) }
@@ -269,6 +249,7 @@ impl Calls {
                 wakers.extend(slot.waker.take());
             }
         }
+        self.gone = 0;
     }
 
     /// The connection is over: every call ends with `cause`, *not executed* when its request begins at or beyond
@@ -295,8 +276,14 @@ impl Calls {
         self.in_flight = 0;
     }
 
-    /// Tells the peer of every call on the wire that nobody waits for it any more.
-    pub(super) fn cancel_all(&mut self, frames: &mut Frames) {
+    /// Ends every call with `cause` on a connection whose output goes on. A request that was appended still leaves and
+    /// may run; the peer is told that nobody waits for it.
+    pub(super) fn hang_up(&mut self, cause: &Status, frames: &mut Frames, wakers: &mut Vec<Waker>) {
+        self.cancel_all(frames);
+        self.terminate(cause, NOT_BEGUN, wakers);
+    }
+
+    fn cancel_all(&mut self, frames: &mut Frames) {
         for index in 0..self.slots.len() {
             if matches!(self.slots[index].stage, Stage::Sent(_)) {
                 let id = CallId { index: index as u32, generation: self.slots[index].generation };
@@ -327,7 +314,7 @@ impl Calls {
         self.window -= request.body.len() as u64;
         let slot = &mut self.slots[id.index as usize];
         let timeout = slot.deadline.map(|deadline| deadline.saturating_duration_since(now));
-        let mut header = header(&request.service, request.method, timeout, &request.metadata);
+        let mut header = request_header(&request.service, request.method, timeout, &request.metadata);
         let position = taken + frames.small.len() as u64;
         let whole = frames.push_request(wire_id, &mut header, &mut request.body);
         slot.position = if whole { position } else { NOT_BEGUN };
@@ -376,7 +363,25 @@ impl Calls {
         };
         let slot = &mut self.slots[id.index as usize];
         slot.stage = Stage::Ended { answer: Answer::of_status(status), open };
-        slot.waker.take()
+        let waker = slot.waker.take();
+        if !sent {
+            self.leave_queue();
+        }
+        waker
+    }
+
+    /// A call that waited for room has ended. Takes such calls out of the queue once they are most of it, so that
+    /// it does not grow while its head waits.
+    fn leave_queue(&mut self) {
+        self.gone += 1;
+        if self.gone > GONE.max(self.queue.len() / 2) {
+            let slots = &self.slots;
+            self.queue.retain(|id| {
+                let slot = &slots[id.index as usize];
+                slot.generation == id.generation && matches!(slot.stage, Stage::Queued(_))
+            });
+            self.gone = 0;
+        }
     }
 
     /// Takes a request back from the output as far as it has not left; `true` when the peer knows of the call.
@@ -469,43 +474,22 @@ impl Calls {
     }
 }
 
-impl OutgoingRequest {
-    /// The longest that its frame's header can be.
-    pub(super) fn header_len(&self) -> usize {
-        let mut header = header(&self.service, self.method, Some(Duration::MAX), &self.metadata);
-        header.total = Some(u64::MAX);
-        header.encoded_len()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::tests::request;
+
+    #[test]
+    fn a_queue_does_not_grow_with_calls_that_gave_up_while_its_head_waits() {
+        let mut calls = Calls::new(0, Grant { in_flight: 1, ..Grant::default() });
+        let (mut frames, now) = (Frames::default(), Instant::now());
+        for call in 0..10_000 {
+            let id = calls.register(request(vec![0; 8]), None, None, now, &mut frames, 0).unwrap();
+            if call > 1 {
+                drop(calls.abandon(id, &mut frames));
+            }
+        }
+        assert!(calls.queue.len() <= 2 + GONE, "{} stand in the queue", calls.queue.len());
+        assert_eq!((calls.occupied(), calls.slots.len()), (2, 3));
     }
-}
-
-fn header<'a>(
-    service: &'a ServiceName,
-    method: &'a str,
-    timeout: Option<Duration>,
-    metadata: &'a Metadata,
-) -> RequestHeader<'a> {
-    RequestHeader { service: service.as_str(), method, timeout, total: None, metadata: Cow::Borrowed(metadata) }
-}
-
-/// What came of asking for an outcome.
-#[derive(Debug)]
-pub(super) enum Polled {
-    /// The outcome, and a waker to be dropped without the lock.
-    Ready(Answer, Option<Waker>),
-    Pending,
-    /// Nothing yet, and another waker is kept than the one given.
-    OtherWaker,
-}
-
-fn taken_already() -> Answer {
-    Answer::of_status(Status::internal("the outcome of a call was taken twice"))
-}
-
-/// What an abandoned call leaves, to be dropped without the lock.
-#[derive(Debug, Default)]
-pub(super) struct Abandoned {
-    /// Whether a Cancel was appended.
-    pub(super) cancelled: bool,
-    _waker: Option<Waker>,
-    _stage: Option<Stage>,
 }

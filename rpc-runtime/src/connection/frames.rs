@@ -1,12 +1,13 @@
 //! Frames on their way out: small ones whole in one buffer, large messages beside it in parts. Pure.
 
-use std::collections::VecDeque;
+use std::{borrow::Cow, collections::VecDeque, time::Duration};
 
 use bytes::Bytes;
 
 use crate::{
     buffer,
-    call::Ending,
+    call::{Ending, OutgoingRequest, ServiceName},
+    metadata::Metadata,
     router::{Finished, Reply},
     status::{Code, Status},
     wire::{self, Grant, Kind, MAX_PART, RequestHeader, ResponseHeader},
@@ -113,28 +114,25 @@ impl Frames {
             }
         };
         let entries = metadata.len();
-        let mut header = response_header(&ending, metadata, remote);
-        if entries > max_metadata {
-            let text =
-                format!("the reply of {method} has {entries} metadata entries, more than the {max_metadata} allowed");
-            header = response_header(
-                &Ending::Status(Status::of_call(Code::ResourceExhausted, text)),
-                Default::default(),
-                remote,
-            );
-        }
-        let length = header.encoded_len();
-        let longest = remote.max_header as usize;
-        if length > longest {
-            let text = format!(
+        let header = response_header(&ending, metadata, remote);
+        let (length, longest) = (header.encoded_len(), remote.max_header as usize);
+        let text = if entries > max_metadata {
+            format!("the reply of {method} has {entries} metadata entries, more than the {max_metadata} allowed")
+        } else if length > longest {
+            format!(
                 "the reply of {method} has a header of {length} bytes, more than the {longest} that the caller accepts"
-            );
-            header = response_header(
-                &Ending::Status(Status::of_call(Code::ResourceExhausted, text)),
-                Default::default(),
-                remote,
-            );
-        }
+            )
+        } else {
+            return self.push_response(id, header, body);
+        };
+        // What a failure says of itself is worth more than what travels beside it.
+        let (ending, body) = match ending {
+            Ending::Status(status) => (Ending::Status(status), body),
+            Ending::Ok | Ending::ServiceError => {
+                (Ending::Status(Status::of_call(Code::ResourceExhausted, text)), Vec::new())
+            }
+        };
+        let header = response_header(&ending, Metadata::new(), remote);
         self.push_response(id, header, body);
     }
 
@@ -200,8 +198,7 @@ fn total(body: &[u8]) -> Option<u64> {
     (body.len() > MAX_PART).then_some(body.len() as u64)
 }
 
-fn response_header(ending: &Ending, metadata: crate::metadata::Metadata, remote: &Grant) -> ResponseHeader<'static> {
-    use std::borrow::Cow;
+fn response_header(ending: &Ending, metadata: Metadata, remote: &Grant) -> ResponseHeader<'static> {
     let (ending, metadata) = match ending {
         Ending::Ok => (wire::Ending::Ok, metadata),
         Ending::ServiceError => (wire::Ending::ServiceError, metadata),
@@ -214,6 +211,24 @@ fn response_header(ending: &Ending, metadata: crate::metadata::Metadata, remote:
         }
     };
     ResponseHeader { ending, total: None, metadata: Cow::Owned(metadata) }
+}
+
+impl OutgoingRequest {
+    /// The longest that its frame's header can be.
+    pub(super) fn header_len(&self) -> usize {
+        let mut header = request_header(&self.service, self.method, Some(Duration::MAX), &self.metadata);
+        header.total = Some(u64::MAX);
+        header.encoded_len()
+    }
+}
+
+pub(super) fn request_header<'a>(
+    service: &'a ServiceName,
+    method: &'a str,
+    timeout: Option<Duration>,
+    metadata: &'a Metadata,
+) -> RequestHeader<'a> {
+    RequestHeader { service: service.as_str(), method, timeout, total: None, metadata: Cow::Borrowed(metadata) }
 }
 
 /// Cuts a text to at most `longest` bytes, between two characters.

@@ -244,7 +244,10 @@ impl Incoming {
             }
             ending => Answer { ending, metadata, body },
         };
-        let waker = self.shared.lock().calls.answer_owned(id, answer);
+        let mut state = self.shared.lock();
+        let State { calls, output, .. } = &mut *state;
+        let waker = calls.answer_owned(id, answer, &mut output.frames);
+        drop(state);
         self.wakers.extend(waker);
     }
 
@@ -258,8 +261,12 @@ impl Incoming {
             }
             self.wakers.extend(state.calls.fail(id, status));
         } else {
-            self.wakers.extend(state.calls.answer_owned(id, Answer::of_status(status)));
+            let State { calls, output, .. } = &mut *state;
+            self.wakers.extend(calls.answer_owned(id, Answer::of_status(status), &mut output.frames));
         }
+        let push = pump(&mut state, now);
+        drop(state);
+        self.shared.act(push);
     }
 }
 

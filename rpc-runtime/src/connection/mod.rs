@@ -13,6 +13,9 @@ mod output;
 mod receive;
 mod serving;
 mod shared;
+mod slot;
+#[cfg(test)]
+mod tests;
 
 use std::{
     fmt,
@@ -22,11 +25,11 @@ use std::{
 
 use tokio::{sync::watch, task::AbortHandle, time::Instant};
 
-pub(crate) use calls::CallId;
 use driver::Driver;
 pub(crate) use driver::Ended;
 use serving::Serving;
 use shared::{Request, Shared};
+pub(crate) use slot::CallId;
 
 use crate::{
     call::{Answer, OutgoingRequest, Peer},

@@ -11,10 +11,11 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{
     ConnectionState,
-    calls::{CallId, Calls, NOT_BEGUN, Polled},
+    calls::Calls,
     frames::{Batch, Frames},
     liveness,
     output::{Output, Push, Work},
+    slot::{CallId, Polled},
 };
 use crate::{
     call::{Answer, OutgoingRequest, Peer},
@@ -149,7 +150,7 @@ impl Shared {
         let mut state = self.lock();
         let State { calls, output, .. } = &mut *state;
         let left = calls.abandon(id, &mut output.frames);
-        // A request that was taken back leaves room for one that waits.
+        // It may have stood in the way of calls that wait, or have left them its room.
         let sent = state.calls.has_queue() && state.pump(Instant::now());
         let push = if left.cancelled || sent { state.push(false) } else { Push::Nothing };
         drop(state);
@@ -215,9 +216,7 @@ impl Shared {
         }
         state.request = Request::Close;
         let State { calls, output, .. } = &mut *state;
-        calls.cancel_all(&mut output.frames);
-        // The output still leaves, with the requests in it: only those that were taken back never do.
-        calls.terminate(&cause, NOT_BEGUN, &mut wakers);
+        calls.hang_up(&cause, &mut output.frames, &mut wakers);
         drop(state);
         self.watch.send_replace(ConnectionState::Closed(cause));
         wakers.into_iter().for_each(Waker::wake);

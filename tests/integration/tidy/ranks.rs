@@ -20,13 +20,13 @@ const RANKS: &[(&str, u8)] = &[
     ("codec", 2),
     ("transport", 2),
     ("middleware", 2),
-    ("connection", 3),
     ("router", 3),
-    ("client", 4),
-    ("server", 4),
-    ("balance", 5),
-    ("discovery", 5),
-    ("builtin", 6),
+    ("connection", 4),
+    ("client", 5),
+    ("server", 5),
+    ("balance", 6),
+    ("discovery", 6),
+    ("builtin", 7),
 ];
 
 /// Imports within a rank that are meant: a status carries metadata.

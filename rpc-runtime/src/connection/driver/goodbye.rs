@@ -12,7 +12,7 @@ use super::Driver;
 use crate::{
     connection::{
         ConnectionState,
-        shared::{Request, wake},
+        shared::{Request, State, wake},
     },
     status::{Code, Status},
     wire::{self, GoAwayHeader},
@@ -89,8 +89,9 @@ impl Driver {
         let lost = self.lost("the peer ended its stream before it answered");
         let mut wakers = Vec::new();
         let mut state = self.shared.lock();
-        let written = state.output.written();
-        state.calls.terminate(&lost, written, &mut wakers);
+        let State { calls, output, .. } = &mut *state;
+        calls.hang_up(&lost, &mut output.frames, &mut wakers);
+        wakers.extend(output.wake_flusher());
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
         Ok(())
