@@ -27,7 +27,7 @@ thread_local! {
 /// [`scope`](Self::scope). Elsewhere it is empty. Calls made where a context is current inherit its deadline
 /// and its `traceparent` and `tracestate`. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Context(Option<Arc<Scene>>);
+pub struct Context(Option<Arc<Known>>);
 
 impl Context {
     /// The context of the handler that is being polled here, or an empty one.
@@ -101,18 +101,17 @@ impl Context {
 
     /// Runs `future` in this context, in whatever task it is polled.
     pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
-        let ambient = self.0.clone().map_or(Ambient::Empty, Ambient::Shared);
+        let ambient = self.0.clone().map_or(Ambient::Empty, |known| Ambient::Shared(Shared(known)));
         Scoped { ambient, future: Some(Box::pin(future)) }
     }
 
     /// The same call without its deadline and its end: for work in the background that must outlive it.
     #[must_use]
     pub fn detached(&self) -> Self {
-        Self(
-            self.0
-                .as_ref()
-                .map(|scene| Arc::new(Scene::new(scene.method, Arc::clone(&scene.peer), None, scene.metadata.clone()))),
-        )
+        Self(self.0.as_ref().map(|known| {
+            let Scene { method, peer, metadata, .. } = &known.scene;
+            Scene::new(method, Arc::clone(peer), None, metadata.clone()).known()
+        }))
     }
 }
 
@@ -142,6 +141,11 @@ pub(crate) struct Scene {
     peer: Arc<Peer>,
     deadline: Option<Instant>,
     metadata: Metadata,
+}
+
+/// A scene that somebody asked for.
+struct Known {
+    scene: Scene,
     response_metadata: Mutex<Metadata>,
     over: Over,
 }
@@ -159,7 +163,19 @@ impl Scene {
         deadline: Option<Instant>,
         metadata: Metadata,
     ) -> Self {
-        Self { method, peer, deadline, metadata, response_metadata: Mutex::default(), over: Over::default() }
+        Self { method, peer, deadline, metadata }
+    }
+
+    fn known(self) -> Arc<Known> {
+        Arc::new(Known { scene: self, response_metadata: Mutex::default(), over: Over::default() })
+    }
+}
+
+impl std::ops::Deref for Known {
+    type Target = Scene;
+
+    fn deref(&self) -> &Scene {
+        &self.scene
     }
 }
 
@@ -169,8 +185,11 @@ pub(crate) enum Ambient {
     #[default]
     Empty,
     Fresh(Scene),
-    Shared(Arc<Scene>),
+    Shared(Shared),
 }
+
+/// The shared form; only this file looks into it.
+pub(crate) struct Shared(Arc<Known>);
 
 impl Ambient {
     /// Runs `work` with this as the current context, also when it panics.
@@ -192,7 +211,7 @@ impl Ambient {
 
     /// The call is over: tells those who wait for it, and hands out the metadata of the response.
     pub(crate) fn finish(&mut self) -> Metadata {
-        let Self::Shared(scene) = mem::take(self) else { return Metadata::new() };
+        let Self::Shared(Shared(scene)) = mem::take(self) else { return Metadata::new() };
         scene.over.reached.store(true, Ordering::Release);
         scene.over.notify.notify_waiters();
         mem::take(&mut *scene.response_metadata.lock().unwrap_or_else(PoisonError::into_inner))
@@ -206,7 +225,7 @@ impl Ambient {
                 let scene = match &*current {
                     Self::Empty => return None,
                     Self::Fresh(scene) => scene,
-                    Self::Shared(scene) => scene,
+                    Self::Shared(Shared(known)) => known,
                 };
                 for key in ["traceparent", "tracestate"] {
                     if let Some(value) = scene.metadata.get(key) {
@@ -219,14 +238,14 @@ impl Ambient {
             .flatten()
     }
 
-    fn share(&mut self) -> Option<Arc<Scene>> {
-        let shared = match mem::take(self) {
+    fn share(&mut self) -> Option<Arc<Known>> {
+        let known = match mem::take(self) {
             Self::Empty => return None,
-            Self::Fresh(scene) => Arc::new(scene),
-            Self::Shared(scene) => scene,
+            Self::Fresh(scene) => scene.known(),
+            Self::Shared(Shared(known)) => known,
         };
-        *self = Self::Shared(Arc::clone(&shared));
-        Some(shared)
+        *self = Self::Shared(Shared(Arc::clone(&known)));
+        Some(known)
     }
 }
 

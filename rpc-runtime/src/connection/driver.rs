@@ -137,10 +137,10 @@ impl Driver {
                 break;
             }
         }
-        self.end_if_done(began)?;
         self.flush();
+        self.end_if_done(began)?;
         self.look_at_clock(cx)?;
-        if self.serving.is_woken(cx.waker()) {
+        if self.serving.is_woken(cx.waker()) || self.is_overtaken() {
             cx.waker().wake_by_ref();
         }
         Ok(())
@@ -506,6 +506,15 @@ impl Driver {
                 Ok(())
             }
         }
+    }
+
+    /// Whether what the driver waits for came before it said so.
+    fn is_overtaken(&self) -> bool {
+        let state = self.shared.lock();
+        let handlers = state.driver_awaits_handlers && !state.finished.is_empty();
+        let unsent = self.serving.choked && state.unsent() < self.shared.local.unsent_responses;
+        let pong = self.pong.is_some() && state.accepted() >= self.pong_position;
+        handlers || unsent || pong
     }
 
     /// Whether there is anything that has to go on.

@@ -212,7 +212,9 @@ impl Shared {
         let mut state = self.lock();
         let State { calls, frames, .. } = &mut *state;
         let left = calls.abandon(id, frames);
-        let push = if left.cancelled { state.push(false) } else { Push::Nothing };
+        // A request that was taken back leaves room for one that waits.
+        let sent = state.calls.has_queue() && state.pump(Instant::now());
+        let push = if left.cancelled || sent { state.push(false) } else { Push::Nothing };
         drop(state);
         self.act(push);
         drop(left);
