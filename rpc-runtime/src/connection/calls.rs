@@ -41,6 +41,8 @@ pub(super) struct Calls {
     refusing: Option<Status>,
     /// Responses that found no call waiting for them.
     late: u64,
+    /// The last one was for no call at all, not even one that was given up.
+    stray: bool,
 }
 
 #[derive(Debug)]
@@ -82,6 +84,7 @@ impl Calls {
             window,
             refusing: None,
             late: 0,
+            stray: false,
         }
     }
 
@@ -102,6 +105,11 @@ impl Calls {
 
     pub(super) fn count_late(&mut self) {
         self.late += 1;
+    }
+
+    /// Whether an answer has come that no call waited for: a fault of the peer. Told once.
+    pub(super) fn take_stray(&mut self) -> bool {
+        std::mem::take(&mut self.stray)
     }
 
     /// Whether calls wait for room.
@@ -333,6 +341,7 @@ impl Calls {
     fn end(&mut self, wire_id: u64, answer: impl FnOnce(&mut Vec<u8>) -> Answer) -> Option<Waker> {
         let Some(index) = self.open_slot(wire_id) else {
             self.late += 1;
+            self.stray = true;
             return None;
         };
         self.in_flight -= 1;

@@ -241,13 +241,17 @@ impl Driver {
             };
             let verdict = match input {
                 Input::Empty => return Ok(true),
+                Input::HeaderTooLong { kind: Kind::Request, .. } if self.goodbye.received.is_some() => late_request(),
+                Input::Frame(at) if at.kind() == Kind::Request && self.goodbye.received.is_some() => late_request(),
                 Input::HeaderTooLong { kind: Kind::Request, id, header, body, .. } => {
                     self.serving.on_long_header(id, header, body)
                 }
-                Input::HeaderTooLong { kind: Kind::Response, id, more, header, .. } => {
+                Input::HeaderTooLong { kind: Kind::Response | Kind::End, id, more, header, .. } => {
                     self.incoming.on_long_header(id, more, header, self.serving.now())
                 }
-                Input::HeaderTooLong { .. } => serving::Verdict::Fault,
+                Input::HeaderTooLong { kind, header, .. } => {
+                    serving::Verdict::Broken(format!("a {kind} frame with a header of {header} bytes"))
+                }
                 Input::Frame(at) if at.kind() == Kind::Response => {
                     let taken = self.incoming.take_responses(receive, at, self.serving.now());
                     let (verdict, next) = taken.map_err(|error| error.to_string())?;
@@ -271,11 +275,18 @@ impl Driver {
             Kind::Ping => self.pong = Some(frame.id),
             Kind::Credit => return self.incoming.on_credit(frame.id, frame.body, self.serving.now()),
             Kind::GoAway => {
-                let Ok(header) = GoAwayHeader::decode(frame.header) else { return serving::Verdict::Fault };
+                let header = match GoAwayHeader::decode(frame.header) {
+                    Ok(header) => header,
+                    Err(error) => return serving::Verdict::Broken(format!("a goaway frame is refused: {error}")),
+                };
+                if header.code == Code::Ok && self.goodbye.received.is_some() {
+                    return serving::Verdict::Broken("a second goaway frame".to_owned());
+                }
                 self.on_go_away(&header);
             }
-            // Nothing of streams was granted, so none is open: such a frame is late or a mistake.
-            Kind::Message => return self.incoming.on_unknown_stream(),
+            Kind::Message => {
+                return serving::Verdict::Broken("a message frame, where no streams were granted".to_owned());
+            }
             Kind::End => return self.incoming.on_end(frame, self.serving.now()),
             Kind::Pong | Kind::Request | Kind::Response => {}
         }
@@ -307,6 +318,7 @@ impl Driver {
         match self.goodbye.received.clone() {
             None => return Err(self.lost("the peer closed it without a good-bye")),
             Some(reason) if self.goodbye.fatal => return Err(reason),
+            Some(_) if self.receive.is_partial() => return Err(self.lost("the peer closed it within a frame")),
             Some(_) => {}
         }
         self.goodbye.end_read = true;
@@ -452,7 +464,8 @@ impl Driver {
     fn arm(&mut self) -> Option<Instant> {
         let mut state = self.shared.lock();
         let active = self.is_active(&state);
-        state.driver_awaits_handlers = self.serving.has_waiting() || self.serving.draining;
+        let leaving = self.serving.draining || self.goodbye.received.is_some();
+        state.driver_awaits_handlers = self.serving.has_waiting() || leaving;
         state.driver_awaits_unsent = if self.pong.is_some() {
             Some(usize::MAX)
         } else if self.serving.choked {
@@ -560,6 +573,10 @@ impl Driver {
         }
         Err(reason.clone())
     }
+}
+
+fn late_request() -> serving::Verdict {
+    serving::Verdict::Broken("a request behind its sender's goaway frame".to_owned())
 }
 
 impl Future for Driver {

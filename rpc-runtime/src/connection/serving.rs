@@ -165,20 +165,14 @@ impl Serving {
 
     /// A Request frame: a new call, or a further part of one.
     pub(super) fn on_request(&mut self, frame: &Frame<'_>) -> Verdict {
-        self.window_used += frame.body.len() as u64;
-        let window = self.limits().granted_window();
-        if self.window_used > u64::from(window) {
-            return Verdict::Broken(format!("more bytes of requests than the request_window of {window} allows"));
+        if let Err(text) = self.charge_window(frame.body.len()) {
+            return Verdict::Broken(text);
         }
         if frame.header.is_empty() {
             return self.on_part(frame);
         }
-        let own_side = self.shared.opens(frame.id);
-        if frame.id == 0 || own_side {
-            return Verdict::Broken(format!("a request with the id {} that its sender can not open", frame.id));
-        }
-        if self.calls.contains_key(&frame.id) {
-            return Verdict::Broken(format!("a request with the id {} that is in flight", frame.id));
+        if let Err(text) = self.check_id(frame.id) {
+            return Verdict::Broken(text);
         }
         match self.admit(frame) {
             Ok(admitted) => {
@@ -197,12 +191,12 @@ impl Serving {
     pub(super) fn on_long_header(&mut self, id: u64, header: usize, body: usize) -> Verdict {
         let limit = self.limits().max_header;
         // The body is skipped; the peer has charged it.
-        self.window_used += body as u64;
-        self.give_back_window(body);
-        if id != 0 && !self.calls.contains_key(&id) {
-            let text = format!("the request has a header of {header} bytes, more than max_header, {limit}");
-            self.reply_status(id, Status::of_call(Code::ResourceExhausted, text).not_executed());
+        if let Err(text) = self.charge_window(body).and_then(|()| self.check_id(id)) {
+            return Verdict::Broken(text);
         }
+        self.give_back_window(body);
+        let text = format!("the request has a header of {header} bytes, more than max_header, {limit}");
+        self.reply_status(id, Status::of_call(Code::ResourceExhausted, text).not_executed());
         Verdict::Fault
     }
 
@@ -290,6 +284,27 @@ impl Serving {
         }
     }
 
+    /// The peer has used so much of its window.
+    fn charge_window(&mut self, bytes: usize) -> Result<(), String> {
+        self.window_used += bytes as u64;
+        let window = self.limits().granted_window();
+        if self.window_used > u64::from(window) {
+            return Err(format!("more bytes of requests than the request_window of {window} allows"));
+        }
+        Ok(())
+    }
+
+    /// Whether the peer may open a call with this id now.
+    fn check_id(&self, id: u64) -> Result<(), String> {
+        if id == 0 || self.shared.opens(id) {
+            return Err(format!("a request with the id {id} that its sender can not open"));
+        }
+        if self.calls.contains_key(&id) {
+            return Err(format!("a request with the id {id} that is in flight"));
+        }
+        Ok(())
+    }
+
     /// Whether a new call may come in, and which handler it is for.
     fn admit(&mut self, frame: &Frame<'_>) -> Result<Admitted, (Status, Verdict)> {
         let limits = &self.shared.local;
@@ -300,12 +315,16 @@ impl Serving {
         }
         let header = RequestHeader::decode(frame.header, limits.max_metadata).map_err(|error| {
             let code = match &error {
-                HeaderError::TooManyEntries { .. } => Code::ResourceExhausted,
+                HeaderError::TooManyEntries { .. } | HeaderError::NameTooLong { .. } => Code::ResourceExhausted,
                 HeaderError::UnknownField { .. } => Code::Unimplemented,
-                HeaderError::Malformed(_) | HeaderError::NameTooLong { .. } => Code::InvalidArgument,
+                HeaderError::Malformed(_) => Code::Internal,
             };
             (Status::of_call(code, format!("the request's header is refused: {error}")), Verdict::Fault)
         })?;
+        if frame.more != header.total.is_some() {
+            let text = "the request's header is refused: total must stand in the first of several parts and only there";
+            return Err((Status::of_call(Code::Internal, text), Verdict::Fault));
+        }
         let fine = |status| (status, Verdict::Fine);
         if self.draining {
             return Err(fine(Status::of_call(Code::Unavailable, "no further calls: this side is shutting down")));
@@ -319,7 +338,7 @@ impl Serving {
         if size > u64::from(limits.max_message) {
             let limit = limits.max_message;
             let text = format!("the request has {size} bytes, more than max_message, {limit}");
-            return Err(fine(Status::of_call(Code::ResourceExhausted, text)));
+            return Err((Status::of_call(Code::ResourceExhausted, text), Verdict::Fault));
         }
         let deadline = header.timeout.filter(|timeout| *timeout < FOREVER).map(|timeout| self.clock.now + timeout);
         if header.timeout.is_some_and(|timeout| timeout.is_zero()) {
@@ -369,7 +388,7 @@ impl Serving {
             }
             Err(text) => {
                 self.give_back_window(frame.body.len());
-                self.stop(frame.id, || Status::of_call(Code::InvalidArgument, text));
+                self.stop(frame.id, || Status::of_call(Code::Internal, text));
                 Verdict::Fault
             }
         }

@@ -223,7 +223,8 @@ impl Shared {
     /// A handler that ran in a task of its own is done: sends the terminal frame of its call.
     pub(super) fn finish_task(&self, id: u64, method: &str, finished: Finished) {
         let mut state = self.lock();
-        if state.closed {
+        // Nothing stands behind the last good-bye.
+        if state.closed || state.end_of_stream {
             return;
         }
         state.frames.push_reply(id, method, finished, &self.remote, self.local.max_metadata);
