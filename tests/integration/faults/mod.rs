@@ -6,5 +6,5 @@ mod frames;
 mod handshake;
 mod handshake_dialling;
 mod log;
-mod probe;
+pub(crate) mod probe;
 pub(crate) mod raw;
