@@ -295,10 +295,12 @@ impl Driver {
 
     fn on_go_away(&mut self, header: &GoAwayHeader) {
         self.goodbye.fatal = header.code != Code::Ok;
+        // It is logged, and of the peer's making.
+        let message = header.message.replace(char::is_control, " ");
         let text = if self.goodbye.fatal {
-            format!("the connection was lost: the peer ended it: {}: {}", header.code, header.message)
+            format!("the connection was lost: the peer ended it: {}: {message}", header.code)
         } else {
-            format!("the peer takes no further calls: {}", header.message)
+            format!("the peer takes no further calls: {message}")
         };
         let status = Status::of_call(Code::Unavailable, text).at(&self.shared.peer.address);
         let mut wakers = Vec::new();
