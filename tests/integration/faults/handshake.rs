@@ -302,7 +302,7 @@ async fn other_protocols_are_recognised_closed_and_named_in_one_log_line() {
         peer.send(bytes).await;
         peer.is_closed_without_a_word().await;
         serving.serves_a_fresh_client().await;
-        let lines = log.lines();
+        let lines = log.warnings();
         assert!(matches!(&lines[..], [line] if line.contains(name) && line.contains("tcp://127.0.0.1")), "{lines:?}");
     }
 }

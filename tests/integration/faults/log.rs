@@ -13,9 +13,9 @@ use tracing::{
     subscriber::DefaultGuard,
 };
 
-/// The lines since it was made, of warnings and errors on this thread.
+/// The lines of the runtime on this thread since it was made, with their level.
 #[derive(Clone, Default)]
-pub(super) struct Log(Arc<Mutex<Vec<String>>>);
+pub(super) struct Log(Arc<Mutex<Vec<(Level, String)>>>);
 
 impl Log {
     /// Listens until the guard is dropped. The runtime of the test must have this thread alone.
@@ -26,13 +26,19 @@ impl Log {
     }
 
     pub(super) fn lines(&self) -> Vec<String> {
-        self.0.lock().unwrap().clone()
+        self.0.lock().unwrap().iter().map(|(_, line)| line.clone()).collect()
+    }
+
+    /// Those that an operator sees by default.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let lines = self.0.lock().unwrap();
+        lines.iter().filter(|(level, _)| *level <= Level::WARN).map(|(_, line)| line.clone()).collect()
     }
 }
 
 impl Subscriber for Log {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= Level::WARN
+        metadata.target().starts_with("rpc_runtime")
     }
 
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
@@ -46,7 +52,7 @@ impl Subscriber for Log {
     fn event(&self, event: &Event<'_>) {
         let mut line = Line(String::new());
         event.record(&mut line);
-        self.0.lock().unwrap().push(line.0);
+        self.0.lock().unwrap().push((*event.metadata().level(), line.0));
     }
 
     fn enter(&self, _: &span::Id) {}

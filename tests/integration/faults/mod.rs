@@ -1,5 +1,6 @@
 //! Peers that break, stall, lie or leave: what a fault costs, and that everybody else is served on.
 
+mod answers;
 mod bodies;
 mod flips;
 mod frames;

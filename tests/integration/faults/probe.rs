@@ -20,8 +20,11 @@ pub(crate) trait Probe {
     async fn count(&self, numbers: Vec<u64>) -> u64;
     async fn units(&self, units: Vec<()>) -> u64;
     async fn depth(&self, tree: Tree) -> u64;
-    async fn bytes(&self, bytes: Vec<u8>) -> u64;
     async fn table(&self, table: std::collections::BTreeMap<u64, Vec<Vec<u64>>>) -> u64;
+    async fn numbers(&self) -> Vec<u64>;
+    async fn nothings(&self) -> Vec<()>;
+    async fn grow(&self) -> Tree;
+    async fn bytes(&self) -> Vec<u8>;
     /// Never ends by itself.
     async fn wait(&self);
     /// Ends after so many milliseconds.
@@ -58,8 +61,20 @@ impl Probe for Prober {
         depth(&tree)
     }
 
-    async fn bytes(&self, bytes: Vec<u8>) -> u64 {
-        bytes.len() as u64
+    async fn numbers(&self) -> Vec<u64> {
+        Vec::new()
+    }
+
+    async fn nothings(&self) -> Vec<()> {
+        Vec::new()
+    }
+
+    async fn grow(&self) -> Tree {
+        Tree(Vec::new())
+    }
+
+    async fn bytes(&self) -> Vec<u8> {
+        Vec::new()
     }
 
     async fn table(&self, table: std::collections::BTreeMap<u64, Vec<Vec<u64>>>) -> u64 {

@@ -78,6 +78,24 @@ pub(crate) fn request(id: u64, method: &str, body: &[u8]) -> Vec<u8> {
     frame(REQUEST, 0, id, &names("Probe", method), body)
 }
 
+/// A request to the service `Probe` in as many parts as it needs.
+pub(crate) fn long_request(id: u64, method: &str, body: &[u8]) -> Vec<u8> {
+    if body.len() <= 65_536 {
+        return request(id, method, body);
+    }
+    let header = [names("Probe", method), field(5, &varint(body.len() as u64))].concat();
+    in_parts(REQUEST, id, &header, body)
+}
+
+/// The parts of one message, the first with `header`.
+pub(crate) fn in_parts(kind: u8, id: u64, header: &[u8], body: &[u8]) -> Vec<u8> {
+    let parts: Vec<_> = body.chunks(65_536).collect();
+    let last = parts.len() - 1;
+    let flags = |n| if n < last { MORE } else { 0 };
+    let header_of = |n| if n == 0 { header } else { &[] };
+    parts.iter().enumerate().flat_map(|(n, part)| frame(kind, flags(n), id, header_of(n), part)).collect()
+}
+
 /// An orderly end.
 pub(crate) fn go_away() -> Vec<u8> {
     frame(GO_AWAY, 0, 0, &field(3, &[0]), &[])
