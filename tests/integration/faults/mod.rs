@@ -1,4 +1,5 @@
 //! Peers that break, stall, lie or leave: what a fault costs, and that everybody else is served on.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what tests are made of, also outside of their functions")]
 
 mod answers;
 mod bodies;

@@ -82,7 +82,7 @@ impl Probe for Prober {
     }
 
     async fn wait(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     async fn sleep(&self, ms: u64) -> u64 {
@@ -112,7 +112,9 @@ impl Serving {
         let server = server(limits).bind("tcp://127.0.0.1:0").await.unwrap();
         let (address, handle) = (server.local_address().to_owned(), server.handle());
         let mut tasks = JoinSet::new();
-        tasks.spawn(async { drop(server.serve().await.unwrap()) });
+        tasks.spawn(async {
+            server.serve().await.unwrap();
+        });
         Self { address, handle, tasks }
     }
 
