@@ -69,6 +69,23 @@ async fn a_client_that_closes_cancels_its_calls_and_says_good_bye() {
     raw.is_closed_without_a_word().await;
 }
 
+/// The answers to calls that were ended here cross the good-bye: they are no faults, however many.
+#[tokio::test]
+async fn a_client_that_closes_with_many_calls_in_flight_still_leaves_in_order() {
+    let (channel, mut raw) = client_and_raw_server(CodecKind::Json).await;
+    let probe = ProbeClient::new(channel.clone());
+    let calls: Vec<_> = (0..300).map(|n| probe.add(n, n).start()).collect();
+    let mut answers = Vec::new();
+    for _ in &calls {
+        answers.push(frame(raw::RESPONSE, 0, raw.frame_of(REQUEST).await.id, &[], b"0"));
+    }
+    channel.close();
+    raw.send(&[answers.concat(), raw::go_away()].concat()).await;
+    let frames = raw::frames(&raw.rest().await);
+    let goodbyes: Vec<_> = frames.iter().filter(|frame| frame.kind == GO_AWAY).map(raw::Frame::code).collect();
+    assert_eq!(goodbyes, [0]);
+}
+
 /// The server's good-bye refuses later calls and lets those in flight be answered; the client then leaves too.
 #[tokio::test]
 async fn a_client_that_reads_a_good_bye_finishes_its_calls_starts_none_and_leaves() {

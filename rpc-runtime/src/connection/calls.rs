@@ -39,6 +39,8 @@ pub(super) struct Calls {
     window: u64,
     /// Why no further call is taken, once that is so.
     refusing: Option<Status>,
+    /// All calls were ended: that reason stays.
+    terminated: bool,
     /// Responses that found no call waiting for them.
     late: u64,
     /// The last one was for no call at all, not even one that was given up.
@@ -83,6 +85,7 @@ impl Calls {
             in_flight: 0,
             window,
             refusing: None,
+            terminated: false,
             late: 0,
             stray: false,
         }
@@ -103,8 +106,11 @@ impl Calls {
         self.late
     }
 
-    pub(super) fn count_late(&mut self) {
+    /// An answer has come for no call at all.
+    pub(super) fn count_stray(&mut self) {
         self.late += 1;
+        // The answers to calls that were ended here are on their way.
+        self.stray = !self.terminated;
     }
 
     /// Whether an answer has come that no call waited for: a fault of the peer. Told once.
@@ -277,10 +283,12 @@ impl Calls {
     }
 
     /// The connection is over: every call ends with `cause`, *not executed* when its request begins at or beyond
-    /// `written`, and no further one is taken.
+    /// `written`, and no further one is taken. The first cause holds for later calls.
     pub(super) fn terminate(&mut self, cause: &Status, written: u64, wakers: &mut Vec<Waker>) {
         self.refuse_new(cause, wakers);
-        self.refusing = Some(cause.clone().not_executed());
+        if !std::mem::replace(&mut self.terminated, true) {
+            self.refusing = Some(cause.clone().not_executed());
+        }
         for index in 0..self.slots.len() {
             let slot = &mut self.slots[index];
             match std::mem::replace(&mut slot.stage, Stage::Free) {
@@ -340,8 +348,7 @@ impl Calls {
     /// The terminal frame of a call has come.
     fn end(&mut self, wire_id: u64, answer: impl FnOnce(&mut Vec<u8>) -> Answer) -> Option<Waker> {
         let Some(index) = self.open_slot(wire_id) else {
-            self.late += 1;
-            self.stray = true;
+            self.count_stray();
             return None;
         };
         self.in_flight -= 1;

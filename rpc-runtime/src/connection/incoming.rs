@@ -150,8 +150,9 @@ impl Incoming {
 
     /// An answer without a call in flight: counted, here and as a fault.
     fn on_stray(&self) -> Verdict {
-        self.shared.lock().calls.count_late();
-        Verdict::Fault
+        let mut state = self.shared.lock();
+        state.calls.count_stray();
+        if state.calls.take_stray() { Verdict::Fault } else { Verdict::Fine }
     }
 
     /// The common case: one frame, no header, a small body.

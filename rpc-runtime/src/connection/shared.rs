@@ -223,7 +223,7 @@ impl Shared {
     /// A handler that ran in a task of its own is done: sends the terminal frame of its call.
     pub(super) fn finish_task(&self, id: u64, method: &str, finished: Finished) {
         let mut state = self.lock();
-        // Behind a GoAway for a fault, nothing: its peer ends its calls with that reason, not as cancelled.
+        // Nothing stands behind the last good-bye.
         if state.closed || state.end_of_stream {
             return;
         }
