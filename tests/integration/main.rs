@@ -5,4 +5,5 @@ mod compile_fail;
 mod evolution;
 mod faults;
 mod macros;
+mod shutdown;
 mod tidy;

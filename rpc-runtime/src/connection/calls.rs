@@ -41,6 +41,8 @@ pub(super) struct Calls {
     terminated: bool,
     /// Responses that found no call waiting for them.
     late: u64,
+    /// The last one was for no call at all, not even one that was given up.
+    stray: bool,
 }
 
 impl Calls {
@@ -58,6 +60,7 @@ impl Calls {
             refusing: None,
             terminated: false,
             late: 0,
+            stray: false,
         }
     }
 
@@ -76,8 +79,16 @@ impl Calls {
         self.late
     }
 
-    pub(super) fn count_late(&mut self) {
+    /// An answer has come for no call at all.
+    pub(super) fn count_stray(&mut self) {
         self.late += 1;
+        // The answers to calls that were ended here are on their way.
+        self.stray = !self.terminated;
+    }
+
+    /// Whether an answer has come that no call waited for: a fault of the peer. Told once.
+    pub(super) fn take_stray(&mut self) -> bool {
+        std::mem::take(&mut self.stray)
     }
 
     /// Whether calls wait for room.
@@ -324,7 +335,7 @@ impl Calls {
     /// The terminal frame of a call has come.
     fn end(&mut self, wire_id: u64, answer: impl FnOnce(&mut Vec<u8>) -> Answer) -> Option<Waker> {
         let Some(index) = self.open_slot(wire_id) else {
-            self.late += 1;
+            self.count_stray();
             return None;
         };
         self.in_flight -= 1;

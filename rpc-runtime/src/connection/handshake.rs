@@ -168,7 +168,8 @@ fn refused(refusal: &Refusal) -> Status {
     let reason = &refusal.reason;
     let text =
         format!("the peer refused the connection: {reason} (it speaks version {min} to {max}, codecs: {codecs})");
-    Status::of_call(refusal.code, text)
+    // It will be logged, and is of the peer's making.
+    Status::of_call(refusal.code, text.replace(char::is_control, " "))
 }
 
 fn unavailable(what: &str, error: io::Error) -> Status {

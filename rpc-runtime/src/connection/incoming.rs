@@ -30,8 +30,6 @@ pub(super) struct Incoming {
     parts: BTreeMap<u64, Parts>,
     /// Callers whose outcome is there.
     wakers: Vec<Waker>,
-    /// Frames of streams that are not open.
-    unknown: u64,
 }
 
 enum Parts {
@@ -45,7 +43,7 @@ type Decoded = (Ending, Metadata, Option<u64>);
 
 impl Incoming {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, parts: BTreeMap::new(), wakers: Vec::new(), unknown: 0 }
+        Self { shared, parts: BTreeMap::new(), wakers: Vec::new() }
     }
 
     /// When the response that was silent longest got its last part.
@@ -77,6 +75,9 @@ impl Incoming {
                     let frame = receive.frame(&at);
                     if self.is_simple(&frame) {
                         self.wakers.extend(state.calls.answer(frame.id, Ending::Ok, Metadata::new(), frame.body));
+                        if state.calls.take_stray() {
+                            verdict = Verdict::Fault;
+                        }
                     } else {
                         drop(state);
                         verdict = self.on_response(&frame, now);
@@ -108,6 +109,7 @@ impl Incoming {
     pub(super) fn on_long_header(&mut self, id: u64, more: bool, header: usize, now: Instant) -> Verdict {
         let limit = self.shared.local.max_header;
         let text = format!("the response has a header of {header} bytes, more than max_header, {limit}");
+        self.parts.remove(&id);
         self.fail(id, more, Status::of_call(Code::ResourceExhausted, text), now);
         self.wakers.drain(..).for_each(Waker::wake);
         Verdict::Fault
@@ -117,7 +119,7 @@ impl Incoming {
     pub(super) fn on_credit(&mut self, id: u64, body: &[u8], now: Instant) -> Verdict {
         let Some(increment) = wire::credit_increment(body) else { return Verdict::Fault };
         if id != 0 {
-            return self.on_unknown_stream();
+            return Verdict::Broken(format!("a credit for the call {id}, where no streams were granted"));
         }
         let mut state = self.shared.lock();
         if !state.calls.credit(increment) {
@@ -131,10 +133,10 @@ impl Incoming {
         Verdict::Fine
     }
 
-    /// The peer gives up a response in the middle, or ends a stream that is not open.
+    /// The peer gives up a response in the middle.
     pub(super) fn on_end(&mut self, frame: &Frame<'_>, now: Instant) -> Verdict {
         if !self.shared.lock().calls.is_open(frame.id) {
-            return self.on_unknown_stream();
+            return self.on_stray();
         }
         self.parts.remove(&frame.id);
         let status = match self.decode(frame) {
@@ -147,10 +149,11 @@ impl Incoming {
         Verdict::Fine
     }
 
-    /// A frame of a stream that is not open: late, or a mistake. Counted.
-    pub(super) fn on_unknown_stream(&mut self) -> Verdict {
-        self.unknown += 1;
-        Verdict::Fine
+    /// An answer without a call in flight: counted, here and as a fault.
+    fn on_stray(&self) -> Verdict {
+        let mut state = self.shared.lock();
+        state.calls.count_stray();
+        if state.calls.take_stray() { Verdict::Fault } else { Verdict::Fine }
     }
 
     /// The common case: one frame, no header, a small body.
@@ -164,8 +167,7 @@ impl Incoming {
             return self.on_part(frame, now);
         }
         if !self.shared.lock().calls.is_open(frame.id) {
-            self.shared.lock().calls.count_late();
-            return Verdict::Fine;
+            return self.on_stray();
         }
         let (ending, metadata, total) = match self.decode(frame) {
             Ok(decoded) => decoded,
@@ -229,8 +231,10 @@ impl Incoming {
                 Ending::Status(if not_executed { status.not_executed() } else { status })
             }
         };
-        if frame.more && total.is_none() {
-            return Err("the first part of a response announces no length".to_owned());
+        if frame.more != total.is_some() {
+            let text =
+                if frame.more { "the first part of a response announces no length" } else { "a total without parts" };
+            return Err(text.to_owned());
         }
         Ok((ending, metadata.into_owned(), total))
     }

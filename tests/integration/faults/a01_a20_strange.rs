@@ -69,7 +69,6 @@ async fn strange_responses_of_all_kinds_hurt_no_call() {
 
 /// A18. They are faults, of which a connection allows 100.
 #[tokio::test]
-#[ignore = "responses for ids that no call has are counted in late_responses, but not among the protocol_errors"]
 async fn a_peer_that_sends_strange_responses_without_end_is_closed() {
     let (channel, mut peer) = channel_to_peer(1 << 16, GENEROUS).await;
     let call = DeskClient::new(channel.clone()).wait(1).start();

@@ -12,6 +12,7 @@ use super::Driver;
 use crate::{
     connection::{
         ConnectionState,
+        serving::Verdict,
         shared::{Request, State, wake},
     },
     status::{Code, Status},
@@ -63,12 +64,17 @@ impl Driver {
         Ok(())
     }
 
-    pub(super) fn on_go_away(&mut self, header: &GoAwayHeader) {
+    pub(super) fn on_go_away(&mut self, header: &GoAwayHeader) -> Verdict {
+        if header.code == Code::Ok && self.goodbye.received.is_some() {
+            return Verdict::Broken("a second goaway frame".to_owned());
+        }
         self.goodbye.fatal = header.code != Code::Ok;
+        // It is logged, and of the peer's making.
+        let message = header.message.replace(char::is_control, " ");
         let text = if self.goodbye.fatal {
-            format!("the connection was lost: the peer ended it: {}: {}", header.code, header.message)
+            format!("the connection was lost: the peer ended it: {}: {message}", header.code)
         } else {
-            format!("the peer takes no further calls: {}", header.message)
+            format!("the peer takes no further calls: {message}")
         };
         let status = Status::of_call(Code::Unavailable, text).at(&self.shared.peer.address);
         let mut wakers = Vec::new();
@@ -76,12 +82,14 @@ impl Driver {
         wakers.into_iter().for_each(Waker::wake);
         self.goodbye.received = Some(status);
         self.tell_draining();
+        Verdict::Fine
     }
 
     pub(super) fn on_end_of_stream(&mut self) -> Result<(), Status> {
         match self.goodbye.received.clone() {
             None => return Err(self.lost("the peer closed it without a good-bye")),
             Some(reason) if self.goodbye.fatal => return Err(reason),
+            Some(_) if self.receive.is_partial() => return Err(self.lost("the peer closed it within a frame")),
             Some(_) => {}
         }
         self.goodbye.end_read = true;

@@ -182,13 +182,17 @@ impl Driver {
             };
             let verdict = match input {
                 Input::Empty => return Ok(()),
+                Input::HeaderTooLong { kind: Kind::Request, .. } if self.goodbye.received.is_some() => late_request(),
+                Input::Frame(at) if at.kind() == Kind::Request && self.goodbye.received.is_some() => late_request(),
                 Input::HeaderTooLong { kind: Kind::Request, id, header, body, .. } => {
                     self.admission.on_long_header(id, header, body)
                 }
-                Input::HeaderTooLong { kind: Kind::Response, id, more, header, .. } => {
+                Input::HeaderTooLong { kind: Kind::Response | Kind::End, id, more, header, .. } => {
                     self.incoming.on_long_header(id, more, header, self.admission.now)
                 }
-                Input::HeaderTooLong { .. } => Verdict::Fault,
+                Input::HeaderTooLong { kind, header, .. } => {
+                    Verdict::Broken(format!("a {kind} frame with a header of {header} bytes"))
+                }
                 Input::Frame(at) if at.kind() == Kind::Request => self.admission.on_request(&receive.frame(&at)),
                 Input::Frame(at) if at.kind() == Kind::Response => {
                     let taken = self.incoming.take_responses(receive, at, self.admission.now);
@@ -209,11 +213,13 @@ impl Driver {
             Kind::Ping => self.pong = Some(frame.id),
             Kind::Credit => return self.incoming.on_credit(frame.id, frame.body, self.admission.now),
             Kind::GoAway => {
-                let Ok(header) = GoAwayHeader::decode(frame.header) else { return Verdict::Fault };
-                self.on_go_away(&header);
+                let header = match GoAwayHeader::decode(frame.header) {
+                    Ok(header) => header,
+                    Err(error) => return Verdict::Broken(format!("a goaway frame is refused: {error}")),
+                };
+                return self.on_go_away(&header);
             }
-            // Nothing of streams was granted, so none is open: such a frame is late or a mistake.
-            Kind::Message => return self.incoming.on_unknown_stream(),
+            Kind::Message => return Verdict::Broken("a message frame, where no streams were granted".to_owned()),
             Kind::End => return self.incoming.on_end(frame, self.admission.now),
             Kind::Pong | Kind::Request | Kind::Response => {}
         }
@@ -258,6 +264,10 @@ impl Driver {
         let drained = choked && state.output.unsent() < self.shared.local.unsent_responses;
         drained || (self.pong.is_some() && state.output.accepted() >= self.pong_position)
     }
+}
+
+fn late_request() -> Verdict {
+    Verdict::Broken("a request behind its sender's goaway frame".to_owned())
 }
 
 impl Future for Driver {

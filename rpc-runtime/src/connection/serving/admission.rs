@@ -100,8 +100,8 @@ impl Admission {
         if frame.header.is_empty() {
             return self.on_part(frame);
         }
-        if frame.id == 0 || self.serving.shared.opens(frame.id) {
-            return Verdict::Broken(format!("a request with the id {} that its sender can not open", frame.id));
+        if !self.may_open(frame.id) {
+            return foreign(frame.id);
         }
         if self.parts.contains_key(&frame.id) {
             return duplicate(frame.id);
@@ -124,7 +124,10 @@ impl Admission {
             return committed;
         }
         let limit = self.limits().max_header;
-        if id == 0 || self.parts.contains_key(&id) || self.serving.lock().calls.contains_key(&id) {
+        if !self.may_open(id) {
+            return foreign(id);
+        }
+        if self.parts.contains_key(&id) || self.serving.lock().calls.contains_key(&id) {
             return duplicate(id);
         }
         self.open += 1;
@@ -198,6 +201,10 @@ impl Admission {
             };
             (Status::of_call(code, format!("the request's header is refused: {error}")), Verdict::Fault)
         })?;
+        if frame.more != header.total.is_some() {
+            let text = "the request's header is refused: total must stand in the first of several parts and only there";
+            return Err((Status::of_call(Code::Internal, text), Verdict::Fault));
+        }
         let fine = |status| (status, Verdict::Fine);
         if self.draining {
             return Err(fine(Status::of_call(Code::Unavailable, "no further calls: this side is shutting down")));
@@ -210,7 +217,7 @@ impl Admission {
         if size > u64::from(limits.max_message) {
             let limit = limits.max_message;
             let text = format!("the request has {size} bytes, more than max_message, {limit}");
-            return Err(fine(Status::of_call(Code::ResourceExhausted, text)));
+            return Err((Status::of_call(Code::ResourceExhausted, text), Verdict::Fault));
         }
         if header.timeout.is_some_and(|timeout| timeout.is_zero()) {
             return Err(fine(Status::of_call(Code::DeadlineExceeded, "the request came without any time left")));
@@ -288,6 +295,10 @@ impl Admission {
         }
     }
 
+    fn may_open(&self, id: u64) -> bool {
+        id != 0 && !self.serving.shared.opens(id)
+    }
+
     fn charge(&self, bytes: usize) -> Verdict {
         let window = u64::from(self.limits().granted_window());
         let mut table = self.serving.lock();
@@ -302,6 +313,10 @@ impl Admission {
 
 /// What a request is served with: its handler, metadata, deadline, and size in bytes.
 type Terms = (Arc<Route>, Metadata, Option<Instant>, usize);
+
+fn foreign(id: u64) -> Verdict {
+    Verdict::Broken(format!("a request with the id {id} that its sender can not open"))
+}
 
 fn duplicate(id: u64) -> Verdict {
     Verdict::Broken(format!("a request with the id {id} that is in flight"))

@@ -1,0 +1,252 @@
+//! Bodies that are not what they should be (D1 to D6): an error of that call alone, at once, without memory or stack
+//! for what was only announced; a bystander on the same connection is answered.
+
+use std::collections::BTreeMap;
+
+use rpc_runtime::{Channel, Code, CodecKind, Status};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::{
+    log::Log,
+    probe::{ProbeClient, Serving, add_arguments, client_and_raw_server, sum},
+    raw::{self, INTERNAL, INVALID_ARGUMENT, Peer, REQUEST, RESPONSE, UNIMPLEMENTED, field, frame, names, within},
+};
+
+/// The length 2^60 as bincode writes it.
+const ENDLESS: [u8; 9] = [0xFD, 0, 0, 0, 0, 0, 0, 0, 0x10];
+const DEPTH: usize = 100_000;
+
+/// D1, and D3 with lengths that the bytes could just hold.
+#[tokio::test]
+async fn lengths_without_bytes_are_refused_at_once() {
+    let padded = |bytes: &[u8], length: usize| [bytes, &vec![1; length - bytes.len()]].concat();
+    let sixty_thousand = [0xFB, 0x60, 0xEA];
+    let nested = [&sixty_thousand[..], &[1], &sixty_thousand, &sixty_thousand].concat();
+    let table = [
+        ("count", padded(&ENDLESS, 20)),
+        ("units", padded(&ENDLESS, 20)),
+        ("units", ENDLESS.to_vec()),
+        ("units", vec![0xFC, 1, 0, 1, 0]),
+        ("echo", padded(&ENDLESS, 20)),
+        ("depth", padded(&ENDLESS, 20)),
+        ("table", padded(&ENDLESS, 20)),
+        ("table", padded(&nested, 60_000)),
+    ];
+    let serving = Serving::start().await;
+    let mut peer = serving.dialled("bincode").await;
+    for (method, body) in table {
+        let refused = call_beside_a_bystander(&mut peer, "bincode", &raw::request(2, method, &body)).await;
+        assert_is_refused(&refused, INVALID_ARGUMENT);
+    }
+    serving.serves_a_fresh_client().await;
+}
+
+/// D1: what has its bytes is no fault, in a codec whose elements all have some.
+#[tokio::test]
+async fn many_elements_that_have_bytes_are_taken() {
+    let serving = Serving::start().await;
+    let mut peer = serving.dialled("json").await;
+    let body = format!("[[{}null]]", "null,".repeat(99_999));
+    let answer = call_beside_a_bystander(&mut peer, "json", &raw::long_request(2, "units", body.as_bytes())).await;
+    assert_eq!((answer.is_value(), &answer.body[..]), (true, &b"100000"[..]), "{answer:?}");
+}
+
+/// D1 in an answer: the caller gets an error and its connection goes on.
+#[tokio::test]
+async fn answers_with_lengths_without_bytes_fail_their_calls_alone() {
+    for body in [ENDLESS.to_vec(), [&ENDLESS[..], &[1; 11]].concat()] {
+        let (channel, mut raw) = client_and_raw_server(CodecKind::Bincode).await;
+        let probe = ProbeClient::new(channel.clone());
+        assert_fails(&channel, &mut raw, &body, probe.numbers().start()).await;
+        assert_fails(&channel, &mut raw, &body, probe.nothings().start()).await;
+        assert_fails(&channel, &mut raw, &body, probe.bytes().start()).await;
+        assert_fails(&channel, &mut raw, &body, probe.echo(String::new()).start()).await;
+    }
+}
+
+/// D2, in requests and in answers.
+#[tokio::test]
+async fn values_that_nest_without_end_are_refused() {
+    let serving = Serving::start().await;
+    for (codec, kind) in [("bincode", CodecKind::Bincode), ("json", CodecKind::Json)] {
+        for closed in [true, false] {
+            let value = tree(codec, DEPTH, closed);
+            let arguments = if codec == "json" { [b"[", &value[..], b"]"].concat() } else { value.clone() };
+            let mut peer = serving.dialled(codec).await;
+            let refused = call_beside_a_bystander(&mut peer, codec, &raw::long_request(2, "depth", &arguments)).await;
+            assert_is_refused(&refused, INVALID_ARGUMENT);
+
+            let (channel, mut raw) = client_and_raw_server(kind).await;
+            assert_fails(&channel, &mut raw, &value, ProbeClient::new(channel.clone()).grow().start()).await;
+        }
+    }
+    serving.serves_a_fresh_client().await;
+}
+
+/// D2: what nests less is taken.
+#[tokio::test]
+async fn values_that_nest_a_hundred_deep_are_taken() {
+    let serving = Serving::start().await;
+    let mut peer = serving.dialled("bincode").await;
+    let tree = tree("bincode", 50, true);
+    let answer = call_beside_a_bystander(&mut peer, "bincode", &raw::request(2, "depth", &tree)).await;
+    assert_eq!((answer.is_value(), &answer.body[..]), (true, &[51][..]), "{answer:?}");
+}
+
+/// D4 and D5.
+#[tokio::test]
+async fn arguments_of_another_type_and_bytes_left_over_are_refused() {
+    let table = [
+        ("json", "add", &b""[..]),
+        ("json", "add", b"null"),
+        ("json", "add", b"7"),
+        ("json", "add", b"[]"),
+        ("json", "add", b"[1]"),
+        ("json", "add", b"[1,\"2\"]"),
+        ("json", "add", b"[1,2.5]"),
+        ("json", "add", b"[1,9223372036854775808]"),
+        ("json", "add", b"{\"a\":1}"),
+        ("json", "add", b"[1,2"),
+        ("json", "echo", b"[7]"),
+        ("json", "add", b"[1,2,3]"),
+        ("json", "add", b"[1,2] 3"),
+        ("json", "add", b"[1,2][1,2]"),
+        ("json", "add", b"[1,2]\0"),
+        ("bincode", "add", b""),
+        ("bincode", "add", b"\x02"),
+        ("bincode", "add", b"\xFF\xFF"),
+        ("bincode", "echo", b"\x05abc"),
+        ("bincode", "add", b"\x02\x04\x06"),
+        ("bincode", "echo", b"\x01ab"),
+    ];
+    let serving = Serving::start().await;
+    for (codec, method, body) in table {
+        let mut peer = serving.dialled(codec).await;
+        let refused = call_beside_a_bystander(&mut peer, codec, &raw::request(2, method, body)).await;
+        assert_is_refused(&refused, INVALID_ARGUMENT);
+    }
+    serving.serves_a_fresh_client().await;
+}
+
+/// D4 and D5 in an answer.
+#[tokio::test]
+async fn answers_of_another_type_or_with_bytes_left_over_fail_their_calls_alone() {
+    let table = [
+        (CodecKind::Json, &b"7"[..]),
+        (CodecKind::Json, b""),
+        (CodecKind::Json, b"null"),
+        (CodecKind::Json, b"\"a\" \"b\""),
+        (CodecKind::Json, b"\"a\"]"),
+        (CodecKind::Bincode, b""),
+        (CodecKind::Bincode, b"\x05abc"),
+        (CodecKind::Bincode, b"\x01ab"),
+    ];
+    for (codec, body) in table {
+        let (channel, mut raw) = client_and_raw_server(codec).await;
+        assert_fails(&channel, &mut raw, body, ProbeClient::new(channel.clone()).echo(String::new()).start()).await;
+    }
+}
+
+/// D6 in arguments and answers.
+#[tokio::test]
+async fn text_that_is_not_utf_8_is_refused() {
+    let serving = Serving::start().await;
+    for (codec, kind, value) in
+        [("bincode", CodecKind::Bincode, &b"\x03a\xFFb"[..]), ("json", CodecKind::Json, b"\"a\xFFb\"")]
+    {
+        let arguments = if codec == "json" { [b"[", value, b"]"].concat() } else { value.to_vec() };
+        let mut peer = serving.dialled(codec).await;
+        let refused = call_beside_a_bystander(&mut peer, codec, &raw::request(2, "echo", &arguments)).await;
+        assert_is_refused(&refused, INVALID_ARGUMENT);
+        let (channel, mut raw) = client_and_raw_server(kind).await;
+        assert_fails(&channel, &mut raw, value, ProbeClient::new(channel.clone()).echo(String::new()).start()).await;
+    }
+    serving.serves_a_fresh_client().await;
+}
+
+/// D6 in names: refused, and no control character of a peer reaches the log.
+#[tokio::test]
+async fn names_that_are_no_text_are_refused_and_names_with_control_characters_stay_out_of_the_log() {
+    let (log, _listening) = Log::listen();
+    let serving = Serving::start().await;
+    let mut peer = serving.dialled("json").await;
+    let raw_names = |service: &[u8], method: &[u8]| [field(1, service), field(3, method)].concat();
+    let table = [
+        (raw_names(b"Probe", b"add\xFF"), INTERNAL),
+        (raw_names(b"\xC0\x80", b"add"), INTERNAL),
+        (names("Probe", "add\r\nERROR forged\u{1b}[2J"), UNIMPLEMENTED),
+        (names("Pro\nbe", "add"), UNIMPLEMENTED),
+        (names("Probe", "add\0"), UNIMPLEMENTED),
+    ];
+    for (header, code) in table {
+        let refused = call_beside_a_bystander(&mut peer, "json", &frame(REQUEST, 0, 2, &header, b"[1,2]")).await;
+        assert_is_refused(&refused, code);
+    }
+    peer.send(&frame(raw::GO_AWAY, 0, 0, &[field(2, b"bye\nERROR forged\x1b[2J"), field(3, &[13])].concat(), &[]))
+        .await;
+    peer.end().await;
+    peer.rest().await;
+    serving.serves_a_fresh_client().await;
+    let lines = log.lines();
+    assert!(lines.iter().any(|line| line.contains("bye")), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.contains(char::is_control)), "{lines:?}");
+}
+
+/// So many values in one another.
+fn tree(codec: &str, depth: usize, closed: bool) -> Vec<u8> {
+    match (codec, closed) {
+        ("json", true) => ["[".repeat(depth + 1), "]".repeat(depth + 1)].concat().into_bytes(),
+        ("json", false) => "[".repeat(depth).into_bytes(),
+        (_, true) => [vec![1; depth], vec![0]].concat(),
+        (_, false) => vec![1; depth],
+    }
+}
+
+/// Sends a request with the id 2 and, in the same write, a good one; gives the answer to the first.
+async fn call_beside_a_bystander<T: AsyncRead + AsyncWrite + Unpin>(
+    peer: &mut Peer<T>,
+    codec: &str,
+    call: &[u8],
+) -> raw::Frame {
+    let bystander = raw::request(40, "add", &add_arguments(codec, 20, 22));
+    peer.send(&[call, &bystander[..]].concat()).await;
+    let mut answers = BTreeMap::new();
+    while answers.len() < 2 {
+        let answer = peer.frame().await;
+        if answer.kind == RESPONSE {
+            answers.insert(answer.id, answer);
+        } else {
+            assert_eq!(answer.kind, raw::CREDIT, "{answer:?}");
+        }
+    }
+    assert_eq!(answers[&40].body, sum(codec, 42));
+    answers.remove(&2).expect("the call is answered")
+}
+
+fn assert_is_refused(answer: &raw::Frame, code: u64) {
+    assert_eq!((answer.code(), answer.is_not_executed()), (code, true), "{answer:?}");
+    assert!(!answer.message().is_empty());
+}
+
+/// Answers `call`, which was started, with `body`: it fails at its caller, and a bystander is answered.
+async fn assert_fails<V: std::fmt::Debug>(
+    channel: &Channel,
+    raw: &mut Peer<impl AsyncRead + AsyncWrite + Unpin>,
+    body: &[u8],
+    call: impl Future<Output = Result<V, Status>>,
+) {
+    let id = raw.frame_of(REQUEST).await.id;
+    let bystander = ProbeClient::new(channel.clone()).add(20, 22).start();
+    let other = raw.frame_of(REQUEST).await;
+    let codec = if other.body == b"[20,22]" { "json" } else { "bincode" };
+    let header = if body.len() > 65_536 { field(5, &raw::varint(body.len() as u64)) } else { Vec::new() };
+    let answer = match body {
+        [] => frame(RESPONSE, 0, id, &[], &[]),
+        body => raw::in_parts(RESPONSE, id, &header, body),
+    };
+    raw.send(&answer).await;
+    let failure = within("the outcome", call).await.unwrap_err();
+    assert_eq!((failure.code(), failure.may_have_run()), (Code::Internal, true), "{failure}");
+    raw.send(&frame(RESPONSE, 0, other.id, &[], &sum(codec, 42))).await;
+    assert_eq!(within("the bystander", bystander).await.unwrap(), 42);
+}
