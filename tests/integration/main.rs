@@ -3,5 +3,6 @@
 mod arith;
 mod compile_fail;
 mod evolution;
+mod faults;
 mod macros;
 mod tidy;

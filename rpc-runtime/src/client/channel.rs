@@ -73,11 +73,12 @@ impl Channel {
     /// Ends the connection: pending and later calls end with `CANCELLED`, the peer is told. A second time does
     /// nothing.
     pub fn close(&self) {
+        if self.0.connection.get().is_none() {
+            self.0.state.send_replace(ConnectionState::Closed(self.closed_here()));
+        }
+        // Whoever dials looks in the other order, so that one of both sees what the other did.
         if let Some(connection) = self.0.connection.get() {
             connection.close();
-        } else {
-            let closed = Status::of_call(Code::Cancelled, "the connection was closed here").at(&self.0.address);
-            self.0.state.send_replace(ConnectionState::Closed(closed));
         }
     }
 
@@ -132,15 +133,38 @@ impl Channel {
         if let Some(connection) = self.0.connection.get() {
             return Ok(connection);
         }
-        if let ConnectionState::Closed(closed) = &*self.0.state.borrow() {
-            return Err(closed.clone().not_executed());
+        if self.is_closed() {
+            return Err(self.closed_here().not_executed());
         }
         let dialling = Dialling(&self.0.state);
-        self.0.state.send_replace(ConnectionState::Connecting);
-        let connection = self.dial().await.map_err(|status| status.at(&self.0.address).not_executed())?;
+        self.0.state.send_if_modified(|state| {
+            let idle = *state == ConnectionState::Idle;
+            if idle {
+                *state = ConnectionState::Connecting;
+            }
+            idle
+        });
+        let mut state = self.0.state.subscribe();
+        let dialled = tokio::select! {
+            biased;
+            _ = state.wait_for(|state| matches!(state, ConnectionState::Closed(_))) => Err(self.closed_here()),
+            dialled = self.dial() => dialled,
+        };
+        let connection = dialled.map_err(|status| status.at(&self.0.address).not_executed())?;
         std::mem::forget(dialling);
         let connection = self.0.connection.get_or_init(|| connection);
+        if self.is_closed() {
+            connection.close();
+        }
         Ok(connection)
+    }
+
+    fn is_closed(&self) -> bool {
+        matches!(&*self.0.state.borrow(), ConnectionState::Closed(_))
+    }
+
+    fn closed_here(&self) -> Status {
+        Status::of_call(Code::Cancelled, "the connection was closed here").at(&self.0.address)
     }
 
     async fn dial(&self) -> Result<Connection, Status> {

@@ -37,6 +37,8 @@ pub(super) struct Calls {
     window: u64,
     /// Why no further call is taken, once that is so.
     refusing: Option<Status>,
+    /// All calls were ended: that reason stays.
+    terminated: bool,
     /// Responses that found no call waiting for them.
     late: u64,
 }
@@ -54,6 +56,7 @@ impl Calls {
             in_flight: 0,
             window,
             refusing: None,
+            terminated: false,
             late: 0,
         }
     }
@@ -250,10 +253,12 @@ impl Calls {
     }
 
     /// The connection is over: every call ends with `cause`, *not executed* when its request begins at or beyond
-    /// `written`, and no further one is taken.
+    /// `written`, and no further one is taken. The first cause holds for later calls.
     pub(super) fn terminate(&mut self, cause: &Status, written: u64, wakers: &mut Vec<Waker>) {
         self.refuse_new(cause, wakers);
-        self.refusing = Some(cause.clone().not_executed());
+        if !std::mem::replace(&mut self.terminated, true) {
+            self.refusing = Some(cause.clone().not_executed());
+        }
         for index in 0..self.slots.len() {
             let slot = &mut self.slots[index];
             match std::mem::replace(&mut slot.stage, Stage::Free) {

@@ -14,7 +14,8 @@ use tokio::{io::AsyncWrite, time::Instant};
 
 use super::{
     frames::Batch,
-    shared::{SLICES, Shared, Work},
+    output::Work,
+    shared::{SLICES, Shared},
 };
 use crate::transport::Writer;
 
@@ -72,7 +73,7 @@ impl Writer {
                 fail(shared, error);
             }
         }
-        shared.set_blocked(false);
+        shared.lock().output.set_blocked(false);
         Poll::Ready(())
     }
 

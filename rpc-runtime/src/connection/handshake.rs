@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, future::poll_fn, io, time::Duration};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
 
 use crate::{
     codec::CodecKind,
@@ -47,7 +50,13 @@ pub(super) async fn dial(
         wire::encode_hello(&hello).map_err(|error| Status::of_call(Code::InvalidArgument, error.to_string()))?;
     // A peer that refuses may have closed already; its refusal can be read all the same.
     let written = transport.writer.send_all(&hello).await;
-    let answer = match read(transport, wire::parse_answer).await {
+    let read = read(transport, wire::parse_answer);
+    let answer = match &written {
+        Ok(()) => read.await,
+        // But not for long: what went wrong here must not be told as a peer that is slow.
+        Err(_) => timeout(DISCARD_TIME, read).await.unwrap_or_else(|late| Err(Failure::Io(late.into()))),
+    };
+    let answer = match answer {
         Ok(answer) => answer,
         Err(Failure::Io(error)) => return Err(unavailable("the handshake failed", written.err().unwrap_or(error))),
         Err(Failure::Handshake(error)) => return Err(Status::of_call(Code::Unavailable, error.to_string())),
@@ -112,7 +121,7 @@ pub(super) async fn refuse(transport: &mut Transport, code: Code, reason: String
         tokio::io::copy(&mut rest, &mut tokio::io::sink()).await
     };
     // The refusal is a courtesy: whether it arrived is the peer's matter.
-    let _ = tokio::time::timeout(DISCARD_TIME, farewell).await;
+    let _ = timeout(DISCARD_TIME, farewell).await;
 }
 
 /// What this side lets the other send.

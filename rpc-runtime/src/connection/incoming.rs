@@ -6,9 +6,10 @@ use tokio::time::Instant;
 
 use super::{
     assembly::Assembly,
+    output::Push,
     receive::{Input, Located, Receive},
     serving::Verdict,
-    shared::{Push, Shared, State},
+    shared::{Shared, State},
 };
 use crate::{
     call::{Answer, Ending},
@@ -244,8 +245,8 @@ impl Incoming {
             ending => Answer { ending, metadata, body },
         };
         let mut state = self.shared.lock();
-        let State { calls, frames, .. } = &mut *state;
-        let waker = calls.answer_owned(id, answer, frames);
+        let State { calls, output, .. } = &mut *state;
+        let waker = calls.answer_owned(id, answer, &mut output.frames);
         drop(state);
         self.wakers.extend(waker);
     }
@@ -260,8 +261,8 @@ impl Incoming {
             }
             self.wakers.extend(state.calls.fail(id, status));
         } else {
-            let State { calls, frames, .. } = &mut *state;
-            self.wakers.extend(calls.answer_owned(id, Answer::of_status(status), frames));
+            let State { calls, output, .. } = &mut *state;
+            self.wakers.extend(calls.answer_owned(id, Answer::of_status(status), &mut output.frames));
         }
         let push = pump(&mut state, now);
         drop(state);

@@ -31,7 +31,7 @@ pub(super) struct Sample {
 
 /// What follows from a sample.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Pulse {
     Fine,
     /// Ask the peer for a sign of life.
     Probe,
@@ -56,7 +56,7 @@ impl Liveness {
     }
 
     /// Judges by what has changed since the sample before.
-    pub(super) fn check(&mut self, now: Instant, sample: Sample, limits: &Limits) -> Verdict {
+    pub(super) fn check(&mut self, now: Instant, sample: Sample, limits: &Limits) -> Pulse {
         if sample.received != self.received {
             (self.received, self.received_at, self.probed_at) = (sample.received, now, None);
         }
@@ -70,36 +70,36 @@ impl Liveness {
         let stuck = now - self.accepted_at;
         let part_silent = sample.oldest_part.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
         if sample.unsent && stuck >= stall {
-            return Verdict::Dead(format!("the peer took no byte for {stuck:?}; the stall time-out is {stall:?}"));
+            return Pulse::Dead(format!("the peer took no byte for {stuck:?}; the stall time-out is {stall:?}"));
         }
         if sample.partial && silent >= stall {
-            return Verdict::Dead(format!(
+            return Pulse::Dead(format!(
                 "a frame was begun and silent for {silent:?}; the stall time-out is {stall:?}"
             ));
         }
         if part_silent >= stall {
             let text = format!("a message was begun and silent for {part_silent:?}; the stall time-out is {stall:?}");
-            return Verdict::Dead(text);
+            return Pulse::Dead(text);
         }
         self.keepalive(now, active_since, limits)
     }
 
-    fn keepalive(&mut self, now: Instant, active_since: Option<Instant>, limits: &Limits) -> Verdict {
+    fn keepalive(&mut self, now: Instant, active_since: Option<Instant>, limits: &Limits) -> Pulse {
         let Some(active_since) = active_since else {
             self.probed_at = None;
-            return Verdict::Fine;
+            return Pulse::Fine;
         };
         if let Some(probed_at) = self.probed_at {
             let waited = now - probed_at;
             let timeout = limits.keepalive_timeout;
             if waited >= timeout {
-                return Verdict::Dead(format!("no answer to keepalive for {waited:?}; its time-out is {timeout:?}"));
+                return Pulse::Dead(format!("no answer to keepalive for {waited:?}; its time-out is {timeout:?}"));
             }
         } else if now - self.received_at.max(active_since) >= limits.keepalive_interval {
             self.probed_at = Some(now);
-            return Verdict::Probe;
+            return Pulse::Probe;
         }
-        Verdict::Fine
+        Pulse::Fine
     }
 }
 
@@ -118,7 +118,7 @@ mod tests {
     fn an_idle_connection_is_left_alone() {
         let start = Instant::now();
         let mut liveness = Liveness::new(start);
-        assert_eq!(liveness.check(start + seconds(100_000), QUIET, &Limits::default()), Verdict::Fine);
+        assert_eq!(liveness.check(start + seconds(100_000), QUIET, &Limits::default()), Pulse::Fine);
     }
 
     #[test]
@@ -127,14 +127,14 @@ mod tests {
         let start = Instant::now();
         let active = Sample { active: true, ..QUIET };
         let mut liveness = Liveness::new(start);
-        assert_eq!(liveness.check(start, active, &limits), Verdict::Fine);
-        assert_eq!(liveness.check(start + seconds(29), active, &limits), Verdict::Fine);
-        assert_eq!(liveness.check(start + seconds(30), active, &limits), Verdict::Probe);
-        assert_eq!(liveness.check(start + seconds(39), active, &limits), Verdict::Fine);
+        assert_eq!(liveness.check(start, active, &limits), Pulse::Fine);
+        assert_eq!(liveness.check(start + seconds(29), active, &limits), Pulse::Fine);
+        assert_eq!(liveness.check(start + seconds(30), active, &limits), Pulse::Probe);
+        assert_eq!(liveness.check(start + seconds(39), active, &limits), Pulse::Fine);
         let heard = Sample { received: 16, ..active };
-        assert_eq!(liveness.check(start + seconds(39), heard, &limits), Verdict::Fine);
-        assert_eq!(liveness.check(start + seconds(69), heard, &limits), Verdict::Probe);
-        assert!(matches!(liveness.check(start + seconds(79), heard, &limits), Verdict::Dead(_)));
+        assert_eq!(liveness.check(start + seconds(39), heard, &limits), Pulse::Fine);
+        assert_eq!(liveness.check(start + seconds(69), heard, &limits), Pulse::Probe);
+        assert!(matches!(liveness.check(start + seconds(79), heard, &limits), Pulse::Dead(_)));
     }
 
     #[test]
@@ -142,7 +142,7 @@ mod tests {
         let start = Instant::now();
         let mut liveness = Liveness::new(start);
         let active = Sample { active: true, ..QUIET };
-        assert_eq!(liveness.check(start + seconds(1_000), active, &Limits::default()), Verdict::Fine);
+        assert_eq!(liveness.check(start + seconds(1_000), active, &Limits::default()), Pulse::Fine);
     }
 
     #[test]
@@ -155,8 +155,8 @@ mod tests {
             Sample { oldest_part: Some(start), ..QUIET },
         ] {
             let mut liveness = Liveness::new(start);
-            assert_eq!(liveness.check(start + seconds(9), stalled, &limits), Verdict::Fine);
-            assert!(matches!(liveness.check(start + seconds(10), stalled, &limits), Verdict::Dead(_)), "{stalled:?}");
+            assert_eq!(liveness.check(start + seconds(9), stalled, &limits), Pulse::Fine);
+            assert!(matches!(liveness.check(start + seconds(10), stalled, &limits), Pulse::Dead(_)), "{stalled:?}");
         }
     }
 }

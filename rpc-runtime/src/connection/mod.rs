@@ -8,13 +8,12 @@ mod flusher;
 mod frames;
 mod handshake;
 mod incoming;
-mod inline;
 mod liveness;
+mod output;
 mod receive;
 mod serving;
 mod shared;
 mod slot;
-mod task;
 #[cfg(test)]
 mod tests;
 
@@ -193,15 +192,22 @@ fn start(
         Writer::Owned(_) => None,
     };
     let peer = Peer { address: peer, metadata: agreement.metadata };
-    watch.send_replace(ConnectionState::Ready);
+    watch.send_if_modified(|state| {
+        let open = !matches!(state, ConnectionState::Closed(_));
+        if open {
+            *state = ConnectionState::Ready;
+        }
+        open
+    });
     let shared = Arc::new(Shared::new(side, agreement.codec, limits.clone(), agreement.remote, peer, inline, watch));
-    let serving = Serving::new(Arc::clone(router), Arc::clone(&shared));
-    let driver = Driver::new(Arc::clone(&shared), reader, serving);
+    let serving = Serving::new(Arc::clone(&shared), Arc::clone(router));
+    let driver = Driver::new(Arc::clone(&shared), reader, Arc::clone(&serving));
     let connection = Connection(Arc::new(Owner { shared: Arc::clone(&shared) }));
     let running = async move {
         #[expect(clippy::disallowed_methods, reason = "the driver's future owns it and aborts it")]
         let flusher = tokio::spawn(flusher::run(shared, writer));
         let _flusher = AbortOnDrop(flusher.abort_handle());
+        serving.start();
         driver.await
     };
     (connection, running)

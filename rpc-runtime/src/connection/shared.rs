@@ -1,8 +1,7 @@
-//! What callers, the driver, the flusher and handler tasks share: the pending table and the output under one short
-//! lock, and the hand-over of the right to write. No I/O and no user code ever runs under the lock.
+//! What callers, the driver, the flusher, runners and handler tasks share: the pending table and the output under one
+//! short lock. No I/O and no user code ever runs under it.
 
 use std::{
-    collections::VecDeque,
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Waker,
@@ -14,6 +13,8 @@ use super::{
     ConnectionState,
     calls::Calls,
     frames::{Batch, Frames},
+    liveness,
+    output::{Output, Push, Work},
     slot::{CallId, Polled},
 };
 use crate::{
@@ -26,8 +27,6 @@ use crate::{
     wire::Grant,
 };
 
-/// The spare buffer of small frames is kept up to this size while the connection is at work.
-const LARGEST_SPARE: usize = 256 * 1_024;
 /// So many pieces of a batch are handed to the transport at once.
 pub(super) const SLICES: usize = 16;
 
@@ -46,38 +45,15 @@ pub(crate) struct Shared {
 
 pub(super) struct State {
     pub(super) calls: Calls,
-    pub(super) frames: Frames,
-    /// An unfinished batch that its writer gave back.
-    rest: Option<Batch>,
-    spare: Vec<u8>,
-    /// Bytes handed to batches, and bytes that the transport took, in all.
-    taken: u64,
-    accepted: u64,
-    /// Somebody is in the middle of a write: nobody else may write, and all in the batch may have left.
-    writing: bool,
-    /// The transport would not take more: only the flusher waits for it.
-    blocked: bool,
-    /// For writes outside the flusher.
-    inline: Option<Arc<dyn SharedWrite>>,
-    flusher: Option<Waker>,
-    flusher_woken: bool,
+    pub(super) output: Output,
     pub(super) driver: Option<Waker>,
     /// When the driver will look at the clock at the latest.
     pub(super) armed: Option<Instant>,
-    /// Calls of the peer whose handler tasks are done.
-    pub(super) finished: Vec<u64>,
-    /// The driver wants to know at once of each handler task that is done.
-    pub(super) driver_awaits_handlers: bool,
     /// The driver wants to know when less than this is unsent.
     pub(super) driver_awaits_unsent: Option<usize>,
-    /// How many terminal frames end before which position in the output; one entry for each batch.
-    terminals: VecDeque<(u64, u32)>,
-    pub(super) write_error: Option<io::Error>,
+    /// The driver wants to know of each terminal frame that a handler task has sent.
+    pub(super) driver_awaits_handlers: bool,
     pub(super) request: Request,
-    /// The flusher is to end the stream once everything is written.
-    pub(super) end_of_stream: bool,
-    pub(super) end_written: bool,
-    closed: bool,
 }
 
 /// What the owner of the connection asks of its driver.
@@ -92,14 +68,6 @@ pub(super) enum Request {
     Abort,
 }
 
-/// What to do after something was appended, without the lock.
-#[must_use]
-pub(super) enum Push {
-    Nothing,
-    Wake(Waker),
-    Write(Batch, Arc<dyn SharedWrite>),
-}
-
 impl Shared {
     pub(super) fn new(
         side: u64,
@@ -112,27 +80,12 @@ impl Shared {
     ) -> Self {
         let state = State {
             calls: Calls::new(side, remote.clone()),
-            frames: Frames::default(),
-            rest: None,
-            spare: Vec::new(),
-            taken: 0,
-            accepted: 0,
-            writing: false,
-            blocked: false,
-            inline,
-            flusher: None,
-            flusher_woken: false,
+            output: Output::new(inline),
             driver: None,
             armed: None,
-            finished: Vec::new(),
-            driver_awaits_handlers: false,
             driver_awaits_unsent: None,
-            terminals: VecDeque::new(),
-            write_error: None,
+            driver_awaits_handlers: false,
             request: Request::Run,
-            end_of_stream: false,
-            end_written: false,
-            closed: false,
         };
         Self { state: Mutex::new(state), side, codec, local, remote, peer: Arc::new(peer), watch }
     }
@@ -140,6 +93,11 @@ impl Shared {
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing under the lock panics by design; if something did, going on beats hanging every caller.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether this side is the one that opens calls with this id.
+    pub(super) fn opens(&self, id: u64) -> bool {
+        id & 1 == self.side
     }
 
     /// Registers a call and puts it on its way.
@@ -151,14 +109,15 @@ impl Shared {
         waker: Option<Waker>,
     ) -> Result<CallId, Status> {
         self.check(&request)?;
-        let watch_again = now + super::liveness::tick(&self.local);
+        let watch_again = now + liveness::tick(&self.local);
         let look = deadline.map_or(watch_again, |deadline| deadline.min(watch_again));
         let mut state = self.lock();
-        let quiet = state.frames.is_empty() && !state.flusher_woken;
-        let State { calls, frames, taken, .. } = &mut *state;
-        let id = calls.register(request, deadline, waker, now, frames, *taken)?;
+        let quiet = state.output.is_quiet();
+        let State { calls, output, .. } = &mut *state;
+        let taken = output.taken();
+        let id = calls.register(request, deadline, waker, now, &mut output.frames, taken)?;
         let alone = quiet && calls.in_flight() == 1;
-        let push = if frames.is_empty() { Push::Nothing } else { state.push(alone) };
+        let push = if output.frames.is_empty() { Push::Nothing } else { output.push(alone, calls) };
         let driver = if state.armed.is_none_or(|armed| armed > look) {
             state.armed = Some(look);
             state.driver.take()
@@ -169,6 +128,169 @@ impl Shared {
         wake(driver);
         self.act(push);
         Ok(id)
+    }
+
+    /// The outcome of a call, if it has come; else its caller will be woken.
+    pub(super) fn poll(&self, id: CallId, waker: &Waker) -> Option<Answer> {
+        let polled = self.lock().calls.poll(id, waker);
+        match polled {
+            Polled::Ready(answer, _old) => Some(answer),
+            Polled::Pending => None,
+            Polled::OtherWaker => {
+                // A waker's clone and drop are foreign code: not under the lock.
+                let waker = waker.clone();
+                let (answer, _old) = self.lock().calls.poll_with(id, waker);
+                answer
+            }
+        }
+    }
+
+    /// The caller of this call has gone.
+    pub(super) fn abandon(&self, id: CallId) {
+        let mut state = self.lock();
+        let State { calls, output, .. } = &mut *state;
+        let left = calls.abandon(id, &mut output.frames);
+        // It may have stood in the way of calls that wait, or have left them its room.
+        let sent = state.calls.has_queue() && state.pump(Instant::now());
+        let push = if left.cancelled || sent { state.push(false) } else { Push::Nothing };
+        drop(state);
+        self.act(push);
+        drop(left);
+    }
+
+    /// The terminal frame of a call whose handler had a task.
+    pub(super) fn reply(&self, id: u64, method: &str, finished: Finished) {
+        let mut state = self.lock();
+        if state.output.takes_no_replies() {
+            return;
+        }
+        state.output.frames.push_reply(id, method, finished, &self.remote, self.local.max_metadata);
+        state.output.count_terminals(1);
+        let push = state.push(false);
+        let driver = if state.driver_awaits_handlers { state.driver.take() } else { None };
+        drop(state);
+        wake(driver);
+        self.act(push);
+    }
+
+    /// Takes `frames`, of which `terminals` are the last of their calls, and writes what the transport takes at once.
+    /// Tells whether too much is unsent now.
+    pub(super) fn hand_over(&self, frames: &mut Frames, terminals: u32) -> bool {
+        let mut state = self.lock();
+        if state.output.takes_no_replies() {
+            return false;
+        }
+        state.output.frames.append(frames);
+        state.output.count_terminals(terminals);
+        let push = state.push(true);
+        let limit = self.local.unsent_responses;
+        let choked = state.output.unsent() >= limit;
+        if choked {
+            state.driver_awaits_unsent.get_or_insert(limit);
+        }
+        let driver = if state.driver_awaits_handlers { state.driver.take() } else { None };
+        drop(state);
+        wake(driver);
+        self.act(push);
+        choked
+    }
+
+    /// Asks the driver to do something; the strongest wish holds.
+    pub(super) fn request(&self, request: Request) {
+        let mut state = self.lock();
+        if state.request < request {
+            state.request = request;
+        }
+        let driver = state.driver.take();
+        drop(state);
+        wake(driver);
+    }
+
+    /// Ends all calls of this side as closed here, and lets the driver say good-bye to the peer.
+    pub(super) fn close(&self) {
+        let cause = Status::of_call(Code::Cancelled, "the connection was closed here").at(&self.peer.address);
+        let mut wakers = Vec::new();
+        let mut state = self.lock();
+        if state.output.is_closed() || state.request >= Request::Close {
+            return;
+        }
+        state.request = Request::Close;
+        let State { calls, output, .. } = &mut *state;
+        calls.hang_up(&cause, &mut output.frames, &mut wakers);
+        drop(state);
+        self.watch.send_replace(ConnectionState::Closed(cause));
+        wakers.into_iter().for_each(Waker::wake);
+        self.request(Request::Close);
+    }
+
+    /// The connection is over: ends every call, forgets all output, lets the flusher go.
+    pub(super) fn terminate(&self, cause: &Status) {
+        let mut wakers = Vec::new();
+        let mut state = self.lock();
+        if state.output.is_closed() {
+            return;
+        }
+        let written = state.output.written();
+        state.calls.terminate(cause, written, &mut wakers);
+        let (flusher, left) = state.output.close();
+        let driver = state.driver.take();
+        drop(state);
+        drop((left, driver));
+        self.watch.send_if_modified(|state| {
+            let open = !matches!(state, ConnectionState::Closed(_));
+            if open {
+                *state = ConnectionState::Closed(cause.clone());
+            }
+            open
+        });
+        wake(flusher);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Does what an append made necessary. Never under the lock.
+    pub(super) fn act(&self, push: Push) {
+        match push {
+            Push::Nothing => {}
+            Push::Wake(waker) => waker.wake(),
+            Push::Write(batch, writer) => self.write_inline(batch, &*writer),
+        }
+    }
+
+    /// The next batch for the flusher.
+    pub(super) fn claim(&self) -> Option<Batch> {
+        let mut state = self.lock();
+        let State { calls, output, .. } = &mut *state;
+        output.claim(calls)
+    }
+
+    /// Ends a write, see [`Output::give_back`].
+    pub(super) fn give_back(&self, batch: Batch, written: usize, result: io::Result<()>) {
+        let mut state = self.lock();
+        let flusher = state.output.give_back(batch, written, result);
+        let unsent = state.output.unsent();
+        let drained = state.driver_awaits_unsent.is_some_and(|limit| unsent < limit);
+        let driver = if drained || state.output.write_error.is_some() { state.driver.take() } else { None };
+        drop(state);
+        wake(flusher);
+        wake(driver);
+    }
+
+    /// What the flusher is to do; it will be woken if that is nothing.
+    pub(super) fn poll_work(&self, waker: &Waker) -> Work {
+        let (work, _old) = self.lock().output.poll_work(waker);
+        work
+    }
+
+    /// The flusher has ended the stream, or could not.
+    pub(super) fn stream_ended(&self, result: io::Result<()>) {
+        let mut state = self.lock();
+        state.output.end_written = true;
+        if let Err(error) = result {
+            state.output.write_error.get_or_insert(error);
+        }
+        let driver = state.driver.take();
+        drop(state);
+        wake(driver);
     }
 
     /// Refuses what the peer, or this side, does not allow.
@@ -193,121 +315,6 @@ impl Shared {
         Ok(())
     }
 
-    /// The outcome of a call, if it has come; else its caller will be woken.
-    pub(super) fn poll(&self, id: CallId, waker: &Waker) -> Option<Answer> {
-        let polled = self.lock().calls.poll(id, waker);
-        match polled {
-            Polled::Ready(answer, _old) => Some(answer),
-            Polled::Pending => None,
-            Polled::OtherWaker => {
-                // A waker's clone and drop are foreign code: not under the lock.
-                let waker = waker.clone();
-                let (answer, _old) = self.lock().calls.poll_with(id, waker);
-                answer
-            }
-        }
-    }
-
-    /// The caller of this call has gone.
-    pub(super) fn abandon(&self, id: CallId) {
-        let mut state = self.lock();
-        let State { calls, frames, .. } = &mut *state;
-        let left = calls.abandon(id, frames);
-        // It may have stood in the way of calls that wait, or have left them its room.
-        let sent = state.calls.has_queue() && state.pump(Instant::now());
-        let push = if left.cancelled || sent { state.push(false) } else { Push::Nothing };
-        drop(state);
-        self.act(push);
-        drop(left);
-    }
-
-    /// A handler that ran in a task of its own is done: sends the terminal frame of its call.
-    pub(super) fn finish_task(&self, id: u64, method: &str, finished: Finished) {
-        let mut state = self.lock();
-        if state.closed {
-            return;
-        }
-        state.frames.push_reply(id, method, finished, &self.remote, self.local.max_metadata);
-        state.count_terminals(1);
-        state.finished.push(id);
-        let push = state.push(false);
-        let driver = if state.driver_awaits_handlers { state.driver.take() } else { None };
-        drop(state);
-        wake(driver);
-        self.act(push);
-    }
-
-    /// Whether this side is the one that opens calls with this id.
-    pub(super) fn opens(&self, id: u64) -> bool {
-        id & 1 == self.side
-    }
-
-    /// Asks the driver to do something; the strongest wish holds.
-    pub(super) fn request(&self, request: Request) {
-        let mut state = self.lock();
-        if state.request < request {
-            state.request = request;
-        }
-        let driver = state.driver.take();
-        drop(state);
-        wake(driver);
-    }
-
-    /// Ends all calls of this side as closed here, and lets the driver say good-bye to the peer.
-    pub(super) fn close(&self) {
-        let cause = closed_here().at(&self.peer.address);
-        let mut wakers = Vec::new();
-        let mut state = self.lock();
-        if state.closed || state.request >= Request::Close {
-            return;
-        }
-        let State { calls, frames, .. } = &mut *state;
-        calls.hang_up(&cause, frames, &mut wakers);
-        drop(state);
-        self.watch.send_replace(ConnectionState::Closed(cause));
-        wakers.into_iter().for_each(Waker::wake);
-        self.request(Request::Close);
-    }
-
-    /// The connection is over: ends every call, forgets all output, lets the flusher go.
-    pub(super) fn terminate(&self, cause: &Status) {
-        let mut wakers = Vec::new();
-        let mut state = self.lock();
-        if state.closed {
-            return;
-        }
-        state.closed = true;
-        let written = state.written();
-        state.calls.terminate(cause, written, &mut wakers);
-        let leftovers = (
-            std::mem::take(&mut state.frames),
-            state.rest.take(),
-            state.inline.take(),
-            std::mem::take(&mut state.spare),
-            state.driver.take(),
-        );
-        wakers.extend(state.flusher.take());
-        drop(state);
-        drop(leftovers);
-        self.watch.send_if_modified(|state| {
-            let open = !matches!(state, ConnectionState::Closed(_));
-            if open {
-                *state = ConnectionState::Closed(cause.clone());
-            }
-            open
-        });
-        wakers.into_iter().for_each(Waker::wake);
-    }
-
-    /// Does what an append made necessary. Never under the lock.
-    pub(super) fn act(&self, push: Push) {
-        match push {
-            Push::Nothing => {}
-            Push::Wake(waker) => waker.wake(),
-            Push::Write(batch, writer) => self.write_inline(batch, &*writer),
-        }
-    }
-
     /// Writes what the transport takes at once; the flusher does the rest.
     fn write_inline(&self, mut batch: Batch, writer: &dyn SharedWrite) {
         let mut written = 0;
@@ -329,232 +336,38 @@ impl Shared {
         };
         self.give_back(batch, written, result);
     }
-
-    /// The next batch for the flusher, which then holds the right to write; nothing when there is none, or when
-    /// somebody else writes, who will wake the flusher if that leaves something.
-    pub(super) fn claim(&self) -> Option<Batch> {
-        let mut state = self.lock();
-        if state.writing || state.closed || state.write_error.is_some() {
-            return None;
-        }
-        state.take_batch()
-    }
-
-    /// Ends a write: `written` bytes were taken, and `result` is `WouldBlock` when the transport takes no more now.
-    pub(super) fn give_back(&self, batch: Batch, written: usize, result: io::Result<()>) {
-        let mut state = self.lock();
-        state.writing = false;
-        state.accepted += written as u64;
-        let mut woken = [None, None];
-        match result {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => state.blocked = true,
-            Err(error) => {
-                state.write_error.get_or_insert(error);
-                woken[0] = state.driver.take();
-            }
-        }
-        if batch.left() > 0 {
-            state.rest = Some(batch);
-        } else {
-            let spare = batch.into_spare();
-            if spare.capacity() <= LARGEST_SPARE && spare.capacity() > state.spare.capacity() {
-                state.spare = spare;
-            }
-        }
-        if state.driver_awaits_unsent.is_some_and(|limit| state.unsent() < limit) {
-            woken[0] = state.driver.take();
-        }
-        if state.rest.is_some() || !state.frames.is_empty() || state.end_of_stream {
-            woken[1] = state.wake_flusher();
-        }
-        drop(state);
-        woken.into_iter().for_each(wake);
-    }
-
-    /// Whether there is work for the flusher, which will be woken when there is.
-    pub(super) fn poll_work(&self, waker: &Waker) -> Work {
-        let mut state = self.lock();
-        state.flusher_woken = false;
-        let work = if state.closed {
-            Work::Closed
-        } else if state.write_error.is_none() && !state.writing && (state.rest.is_some() || !state.frames.is_empty()) {
-            state.flusher_woken = true;
-            Work::Write
-        } else if state.end_of_stream && !state.end_written && !state.writing {
-            Work::EndOfStream
-        } else {
-            Work::Nothing
-        };
-        let old = match (&work, &state.flusher) {
-            (Work::Nothing, Some(old)) if old.will_wake(waker) => None,
-            (Work::Nothing, _) => state.flusher.replace(waker.clone()),
-            _ => None,
-        };
-        drop(state);
-        drop(old);
-        work
-    }
-
-    /// The flusher waits for the transport, or no longer does.
-    pub(super) fn set_blocked(&self, blocked: bool) {
-        self.lock().blocked = blocked;
-    }
-
-    /// The flusher has ended the stream, or could not.
-    pub(super) fn stream_ended(&self, result: io::Result<()>) {
-        let mut state = self.lock();
-        state.end_written = true;
-        if let Err(error) = result {
-            state.write_error.get_or_insert(error);
-        }
-        let driver = state.driver.take();
-        drop(state);
-        wake(driver);
-    }
-}
-
-/// What the flusher is to do next.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Work {
-    Nothing,
-    Write,
-    EndOfStream,
-    Closed,
 }
 
 impl State {
     /// Decides who writes what was just appended.
     pub(super) fn push(&mut self, inline: bool) -> Push {
-        // Who writes now looks again when it is done.
-        if self.writing || self.closed || self.write_error.is_some() {
-            return Push::Nothing;
-        }
-        if inline && !self.blocked && self.rest.is_none() {
-            if let Some(writer) = self.inline.clone() {
-                if let Some(batch) = self.take_batch() {
-                    return Push::Write(batch, writer);
-                }
-            }
-        }
-        self.wake_flusher().map_or(Push::Nothing, Push::Wake)
+        self.output.push(inline, &mut self.calls)
     }
 
-    /// Bytes that the transport has not taken.
-    pub(super) fn unsent(&self) -> usize {
-        (self.taken - self.accepted) as usize + self.frames.len()
-    }
-
-    pub(super) fn accepted(&self) -> u64 {
-        self.accepted
-    }
-
-    /// Frees what an idle connection does not need.
-    pub(super) fn shrink(&mut self) {
-        self.spare = Vec::new();
-        if self.frames.is_empty() {
-            self.frames.small = Vec::new();
-        }
-    }
-
-    /// Appends a frame that is always allowed, and sees to it that it is written.
+    /// Appends a frame that is always allowed, and sees to it that the flusher writes it.
     pub(super) fn control(&mut self, put: impl FnOnce(&mut Vec<u8>)) -> Option<Waker> {
-        put(&mut self.frames.small);
-        match self.push(false) {
-            Push::Wake(waker) => Some(waker),
-            Push::Nothing | Push::Write(..) => None,
-        }
+        put(&mut self.output.frames.small);
+        self.output.wake_flusher()
     }
 
-    /// Gives up what no batch has taken. Gives that, to be dropped without the lock, and where it would have begun.
-    pub(super) fn forget_output(&mut self) -> (Frames, u64) {
-        (std::mem::take(&mut self.frames), self.taken)
-    }
-
-    /// Where the next byte of the small frames will stand in all that is ever written.
-    pub(super) fn position(&self) -> u64 {
-        self.taken + self.frames.small.len() as u64
-    }
-
-    /// Terminal frames that the transport has not taken whole, so that the peer still counts their calls.
-    pub(super) fn unsent_terminals(&mut self) -> u32 {
-        // What is being written may have been read by the peer already.
-        let written = self.written();
-        while self.terminals.front().is_some_and(|(position, _)| *position <= written) {
-            self.terminals.pop_front();
-        }
-        self.terminals.iter().map(|(_, count)| count).sum()
-    }
-
-    /// Appends frames of the driver, `terminals` of them the last of their calls.
-    pub(super) fn hand_over(&mut self, frames: &mut Frames, terminals: u32) {
-        self.frames.append(frames);
-        self.count_terminals(terminals);
-    }
-
-    /// Ends the calls whose time has passed. Gives the next deadline, and the waker of the flusher if it has to tell
-    /// the peer of one.
+    /// Ends the calls whose time has passed. Gives the next deadline, and the waker of the flusher if there is
+    /// something to write.
     pub(super) fn expire(&mut self, now: Instant, wakers: &mut Vec<Waker>) -> (Option<Instant>, Option<Waker>) {
-        let State { calls, frames, .. } = self;
-        let next = calls.expire(now, frames, wakers);
-        let flusher = if self.pump(now) || !self.frames.is_empty() { self.wake_flusher() } else { None };
-        (next, flusher)
+        let next = self.calls.expire(now, &mut self.output.frames, wakers);
+        let unwritten = self.pump(now) || !self.output.frames.is_empty();
+        (next, if unwritten { self.output.wake_flusher() } else { None })
     }
 
-    /// Sends the calls that waited, as far as there is room now; `false` when none was sent.
+    /// Sends the calls that waited, as far as there is room now; `false` when nothing waits to be written.
     pub(super) fn pump(&mut self, now: Instant) -> bool {
         if !self.calls.has_queue() {
             return false;
         }
-        let State { calls, frames, taken, .. } = self;
-        calls.pump(now, frames, *taken);
-        !self.frames.is_empty()
+        let State { calls, output, .. } = self;
+        let taken = output.taken();
+        calls.pump(now, &mut output.frames, taken);
+        !output.frames.is_empty()
     }
-
-    fn count_terminals(&mut self, count: u32) {
-        let position = self.position();
-        match self.terminals.back_mut() {
-            // Still in the buffer that is being filled: it leaves as one.
-            Some((last, sum)) if *last > self.taken => (*last, *sum) = (position, *sum + count),
-            _ if count > 0 => self.terminals.push_back((position, count)),
-            _ => {}
-        }
-    }
-
-    /// Where the bytes begin of which none can have left.
-    fn written(&self) -> u64 {
-        if self.writing { self.taken } else { self.accepted }
-    }
-
-    fn take_batch(&mut self) -> Option<Batch> {
-        let batch = match self.rest.take() {
-            Some(rest) => rest,
-            None if self.frames.is_empty() => return None,
-            None => {
-                let State { calls, frames, spare, taken, .. } = self;
-                let start = *taken;
-                let batch =
-                    frames.next_batch(std::mem::take(spare), |id, offset| calls.begins(id, start + offset as u64));
-                *taken += batch.left() as u64;
-                batch
-            }
-        };
-        self.writing = true;
-        Some(batch)
-    }
-
-    pub(super) fn wake_flusher(&mut self) -> Option<Waker> {
-        if self.flusher_woken {
-            return None;
-        }
-        self.flusher_woken = true;
-        self.flusher.take()
-    }
-}
-
-/// How calls end on a connection that its owner has closed.
-pub(super) fn closed_here() -> Status {
-    Status::of_call(Code::Cancelled, "the connection was closed here")
 }
 
 pub(super) fn wake(waker: Option<Waker>) {

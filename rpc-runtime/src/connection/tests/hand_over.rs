@@ -18,10 +18,7 @@ use super::{
     request, tag_of,
 };
 use crate::{
-    connection::{
-        flusher,
-        shared::{Push, Shared},
-    },
+    connection::{flusher, output::Push, shared::Shared},
     status::{Code, Status},
     transport::Writer,
     wire::{Grant, Kind},
@@ -148,7 +145,7 @@ proptest! {
             prop_assert_eq!(large, &body(*id as u32, large.len()));
         }
         let state = world.shared.lock();
-        prop_assert_eq!((state.unsent(), state.accepted()), (0, world.pipe.written().len() as u64));
+        prop_assert_eq!((state.output.unsent(), state.output.accepted()), (0, world.pipe.written().len() as u64));
     }
 }
 
@@ -181,7 +178,7 @@ fn threads_that_send_at_once_get_every_frame_out_whole_and_once() {
         }
     });
     let until = Instant::now() + Duration::from_secs(30);
-    while shared.lock().unsent() > 0 {
+    while shared.lock().output.unsent() > 0 {
         assert!(Instant::now() < until, "the output stands still");
         pipe.unblock();
         thread::yield_now();

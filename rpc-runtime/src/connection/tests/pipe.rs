@@ -13,11 +13,7 @@ use super::body;
 use crate::{
     call::{Peer, ServiceName},
     codec::CodecKind,
-    connection::{
-        ConnectionState,
-        frames::request_header,
-        shared::{Push, Shared},
-    },
+    connection::{ConnectionState, frames::request_header, output::Push, shared::Shared},
     limits::Limits,
     metadata::Metadata,
     transport::SharedWrite,
@@ -93,11 +89,11 @@ impl Pipe {
         drop(own);
         let mut state = shared.lock();
         match append {
-            Append::Ping => wire::put_ping(&mut state.frames.small, u64::from(number)),
+            Append::Ping => wire::put_ping(&mut state.output.frames.small, u64::from(number)),
             Append::Large(size) => {
                 let (service, metadata) = (ServiceName::Static("S"), Metadata::new());
                 let mut header = request_header(&service, "m", None, &metadata);
-                state.frames.push_request(u64::from(number), &mut header, &mut body(number, size));
+                state.output.frames.push_request(u64::from(number), &mut header, &mut body(number, size));
             }
         }
         state.push(inline)

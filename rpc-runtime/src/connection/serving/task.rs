@@ -5,7 +5,7 @@ use std::{future::poll_fn, sync::Arc, task::Context};
 
 use tokio::{task::AbortHandle, time::Instant};
 
-use super::shared::Shared;
+use super::Serving;
 use crate::{
     call::Scene,
     metadata::Metadata,
@@ -15,17 +15,16 @@ use crate::{
 
 /// Decodes the arguments and runs the handler.
 pub(super) fn spawn(
-    shared: &Arc<Shared>,
+    serving: &Arc<Serving>,
     id: u64,
     route: Arc<Route>,
     scene: Scene,
     deadline: Option<Instant>,
     body: Vec<u8>,
-    router: &Arc<Router>,
 ) -> AbortHandle {
-    let responder = Responder::new(shared, id, &route, deadline);
-    let router = Arc::clone(router);
-    let codec = shared.codec;
+    let responder = Responder::new(serving, id, &route, deadline);
+    let router = Arc::clone(&serving.router);
+    let codec = serving.shared.codec;
     run(responder, async move {
         let before = Instant::now();
         let started = Running::start(&route, codec, &body, scene);
@@ -39,15 +38,14 @@ pub(super) fn spawn(
 
 /// Goes on with a handler that has waited in the connection's task.
 pub(super) fn spawn_running(
-    shared: &Arc<Shared>,
-    router: &Arc<Router>,
+    serving: &Arc<Serving>,
     id: u64,
     running: Running,
     deadline: Option<Instant>,
 ) -> AbortHandle {
-    let mut responder = Responder::new(shared, id, &running.route, deadline);
+    let mut responder = Responder::new(serving, id, &running.route, deadline);
     responder.begun = true;
-    let router = Arc::clone(router);
+    let router = Arc::clone(&serving.router);
     run(responder, async move { poll_timed(&router, running, Instant::now()).await })
 }
 
@@ -78,7 +76,7 @@ async fn poll_timed(router: &Router, mut running: Running, began: Instant) -> Fi
 
 /// Owes the call its terminal frame.
 struct Responder {
-    shared: Arc<Shared>,
+    serving: Arc<Serving>,
     id: u64,
     route: Arc<Route>,
     deadline: Option<Instant>,
@@ -87,13 +85,13 @@ struct Responder {
 }
 
 impl Responder {
-    fn new(shared: &Arc<Shared>, id: u64, route: &Arc<Route>, deadline: Option<Instant>) -> Self {
-        Self { shared: Arc::clone(shared), id, route: Arc::clone(route), deadline, begun: false, owed: true }
+    fn new(serving: &Arc<Serving>, id: u64, route: &Arc<Route>, deadline: Option<Instant>) -> Self {
+        Self { serving: Arc::clone(serving), id, route: Arc::clone(route), deadline, begun: false, owed: true }
     }
 
     fn finish(mut self, finished: Finished) {
         self.owed = false;
-        self.shared.finish_task(self.id, self.route.descriptor.full_name, finished);
+        self.serving.finish_task(self.id, &self.route, finished);
     }
 }
 
@@ -109,6 +107,6 @@ impl Drop for Responder {
         };
         let status = if self.begun { status } else { status.not_executed() };
         let finished = Finished { reply: Reply::Status(status), metadata: Metadata::new() };
-        self.shared.finish_task(self.id, self.route.descriptor.full_name, finished);
+        self.serving.finish_task(self.id, &self.route, finished);
     }
 }

@@ -1,0 +1,205 @@
+//! The end of a connection: GoAway both ways, then the end of both streams; or at once, when the peer breaks the
+//! protocol, breaks off, or the owner has had enough.
+
+use std::{
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::Driver;
+use crate::{
+    connection::{
+        ConnectionState,
+        shared::{Request, State, wake},
+    },
+    status::{Code, Status},
+    wire::{self, GoAwayHeader},
+};
+
+/// A connection whose owner has left waits this long for the peer's good-bye.
+const LINGER: Duration = Duration::from_secs(1);
+/// So many reads of a peer that broke the protocol are thrown away in one turn before it is cut off.
+const LEAVING_READS: usize = 16;
+
+/// How far both sides are with ending the connection.
+#[derive(Debug, Default)]
+pub(super) struct Goodbye {
+    /// GoAway was sent, GoAway came.
+    pub(super) sent: bool,
+    pub(super) received: Option<Status>,
+    /// The peer said that it leaves at once.
+    fatal: bool,
+    /// The peer's stream has ended.
+    pub(super) end_read: bool,
+    /// Ours is to end once all is written.
+    end_asked: bool,
+    /// Then it is over, whatever the peer does.
+    pub(super) by: Option<Instant>,
+    /// The peer broke the protocol: only the news of that is still written.
+    pub(super) broken: Option<Status>,
+}
+
+impl Driver {
+    pub(super) fn on_request_of_owner(&mut self, request: Request, now: Instant) -> Result<(), Status> {
+        match request {
+            Request::Run => {}
+            Request::Drain => {
+                self.admission.draining = true;
+                self.say_goodbye("shutting down");
+            }
+            Request::Close => {
+                self.admission.draining = true;
+                if self.goodbye.by.is_none() {
+                    self.goodbye.by = Some(now + LINGER);
+                    self.admission
+                        .stop_all(&Status::of_call(Code::Unavailable, "the connection is closed by its owner"));
+                }
+                self.say_goodbye("closing");
+            }
+            Request::Abort => return Err(self.lost("it was cut off here")),
+        }
+        Ok(())
+    }
+
+    pub(super) fn on_go_away(&mut self, header: &GoAwayHeader) {
+        self.goodbye.fatal = header.code != Code::Ok;
+        let text = if self.goodbye.fatal {
+            format!("the connection was lost: the peer ended it: {}: {}", header.code, header.message)
+        } else {
+            format!("the peer takes no further calls: {}", header.message)
+        };
+        let status = Status::of_call(Code::Unavailable, text).at(&self.shared.peer.address);
+        let mut wakers = Vec::new();
+        self.shared.lock().calls.refuse_new(&status, &mut wakers);
+        wakers.into_iter().for_each(Waker::wake);
+        self.goodbye.received = Some(status);
+        self.tell_draining();
+    }
+
+    pub(super) fn on_end_of_stream(&mut self) -> Result<(), Status> {
+        match self.goodbye.received.clone() {
+            None => return Err(self.lost("the peer closed it without a good-bye")),
+            Some(reason) if self.goodbye.fatal => return Err(reason),
+            Some(_) => {}
+        }
+        self.goodbye.end_read = true;
+        // No answer can come any more; the peer's own calls are still answered.
+        let lost = self.lost("the peer ended its stream before it answered");
+        let mut wakers = Vec::new();
+        let mut state = self.shared.lock();
+        let State { calls, output, .. } = &mut *state;
+        calls.hang_up(&lost, &mut output.frames, &mut wakers);
+        wakers.extend(output.wake_flusher());
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+        Ok(())
+    }
+
+    /// Ends our stream when both sides have said good-bye and every call has its terminal frame, and the connection
+    /// when the peer's stream has ended too.
+    pub(super) fn end_if_done(&mut self, now: Instant) -> Result<(), Status> {
+        if self.goodbye.received.is_some() {
+            self.say_goodbye("the peer is leaving");
+        }
+        if !self.goodbye.sent && self.goodbye.by.is_none() {
+            return Ok(());
+        }
+        let over = || self.goodbye.received.clone().unwrap_or_else(|| self.lost("it was closed here"));
+        if self.goodbye.by.is_some_and(|by| by <= now) {
+            return Err(over());
+        }
+        let answered = self.serving.is_empty() && self.admission.is_empty();
+        let mut state = self.shared.lock();
+        let both = self.goodbye.sent && self.goodbye.received.is_some();
+        if both && answered && state.calls.is_idle() && !self.goodbye.end_asked {
+            self.goodbye.end_asked = true;
+            state.output.end_of_stream = true;
+            let flusher = state.output.wake_flusher();
+            drop(state);
+            wake(flusher);
+            self.goodbye.by.get_or_insert(now + LINGER);
+            return Ok(());
+        }
+        if self.goodbye.end_read && state.output.end_written {
+            drop(state);
+            return Err(over());
+        }
+        Ok(())
+    }
+
+    /// The peer broke the protocol: it is told, and everything else is over.
+    pub(super) fn break_off(&mut self, text: &str) {
+        let reason = self.lost(&format!("the peer broke the protocol: {text}"));
+        tracing::warn!("{reason}");
+        self.serving.close();
+        self.pong = None;
+        let mut wakers = Vec::new();
+        let mut state = self.shared.lock();
+        // Only the news is still written: a request that nobody began to write never leaves.
+        let unwritten = std::mem::take(&mut state.output.frames);
+        let written = state.output.position();
+        state.calls.terminate(&reason, written, &mut wakers);
+        wire::put_go_away(&mut state.output.frames.small, Code::Internal, text);
+        state.output.end_of_stream = true;
+        wakers.extend(state.output.wake_flusher());
+        drop(state);
+        drop(unwritten);
+        wakers.into_iter().for_each(Waker::wake);
+        self.goodbye.by = Some(self.admission.now + LINGER);
+        self.goodbye.broken = Some(reason);
+    }
+
+    /// A turn of a connection of which the peer broke the protocol: what it sends is thrown away, so that it can
+    /// read why, until it ends its stream or its time is over.
+    pub(super) fn leave(&mut self, cx: &mut Context<'_>, reason: &Status) -> Result<(), Status> {
+        let (request, write_error) = self.look(cx.waker());
+        let by = self.goodbye.by.is_some_and(|by| by <= Instant::now());
+        if write_error.is_some() || by || request == Request::Abort {
+            return Err(reason.clone());
+        }
+        for _ in 0..LEAVING_READS {
+            match self.receive.poll_read(cx, &mut *self.reader) {
+                Poll::Pending => return self.look_at_clock(cx),
+                Poll::Ready(Ok(0) | Err(_)) => return Err(reason.clone()),
+                Poll::Ready(Ok(_)) => self.receive.discard(),
+            }
+        }
+        Err(reason.clone())
+    }
+
+    pub(super) fn lost(&self, text: &str) -> Status {
+        Status::of_call(Code::Unavailable, format!("the connection was lost: {text}")).at(&self.shared.peer.address)
+    }
+
+    /// Says once that this side takes no further calls and sends none. GoAway waits for large requests to leave.
+    fn say_goodbye(&mut self, reason: &str) {
+        if self.goodbye.sent {
+            return;
+        }
+        let mut state = self.shared.lock();
+        if state.output.frames.has_large() {
+            state.driver_awaits_unsent = Some(usize::MAX);
+            return;
+        }
+        let mut wakers = Vec::new();
+        let leaving = Status::of_call(Code::Unavailable, "no further calls: this side is shutting down");
+        state.calls.refuse_new(&leaving, &mut wakers);
+        wakers.extend(state.control(|out| wire::put_go_away(out, Code::Ok, reason)));
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+        self.goodbye.sent = true;
+        self.tell_draining();
+    }
+
+    fn tell_draining(&self) {
+        self.shared.watch.send_if_modified(|state| {
+            let ready = *state == ConnectionState::Ready;
+            if ready {
+                *state = ConnectionState::Draining;
+            }
+            ready
+        });
+    }
+}

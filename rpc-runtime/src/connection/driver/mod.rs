@@ -1,0 +1,286 @@
+//! The task that reads, and everything that follows from what was read: outcomes for callers, requests for handlers,
+//! the clock, and the end. It never waits for anything but its next wake-up, and runs no user code.
+
+mod clock;
+mod goodbye;
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use clock::Clock;
+use goodbye::Goodbye;
+use tokio::{io::AsyncRead, time::Instant};
+
+use super::{
+    incoming::Incoming,
+    receive::{Input, Receive},
+    serving::{Admission, Serving, Verdict},
+    shared::{Request, Shared},
+};
+use crate::{
+    status::Status,
+    wire::{self, Frame, GoAwayHeader, Kind},
+};
+
+/// A turn of the driver ends after this long, so that other tasks of the worker run.
+const TURN: Duration = Duration::from_micros(200);
+
+/// How a connection ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) reason: Status,
+    /// Calls of the peer that had not been answered.
+    pub(crate) unanswered: usize,
+}
+
+/// Reads one connection until its end.
+pub(super) struct Driver {
+    shared: Arc<Shared>,
+    reader: Box<dyn AsyncRead + Send + Unpin>,
+    receive: Receive,
+    incoming: Incoming,
+    serving: Arc<Serving>,
+    admission: Admission,
+    clock: Clock,
+    /// The newest Ping that was not answered.
+    pong: Option<u64>,
+    /// Where the last Pong stands in the output.
+    pong_position: u64,
+    faults: u32,
+    goodbye: Goodbye,
+}
+
+impl Driver {
+    pub(super) fn new(shared: Arc<Shared>, reader: Box<dyn AsyncRead + Send + Unpin>, serving: Arc<Serving>) -> Self {
+        Self {
+            reader,
+            receive: Receive::default(),
+            incoming: Incoming::new(Arc::clone(&shared)),
+            admission: Admission::new(Arc::clone(&serving)),
+            serving,
+            clock: Clock::new(Instant::now()),
+            pong: None,
+            pong_position: 0,
+            faults: 0,
+            goodbye: Goodbye::default(),
+            shared,
+        }
+    }
+
+    /// One turn; fails with the reason when the connection is over.
+    fn turn(&mut self, cx: &mut Context<'_>) -> Result<(), Status> {
+        if let Some(reason) = self.goodbye.broken.clone() {
+            return self.leave(cx, &reason);
+        }
+        let began = Instant::now();
+        self.admission.now = began;
+        let (request, write_error) = self.look(cx.waker());
+        self.on_request_of_owner(request, began)?;
+        self.read(cx, began)?;
+        if self.goodbye.broken.is_some() {
+            cx.waker().wake_by_ref();
+            return Ok(());
+        }
+        if let Some(text) = write_error {
+            // What the peer had said was read before: it may name a better reason.
+            return Err(self.goodbye.received.take().unwrap_or_else(|| self.lost(&text)));
+        }
+        self.answer_ping();
+        self.serving.flush();
+        self.end_if_done(began)?;
+        self.look_at_clock(cx)?;
+        if self.is_overtaken() {
+            cx.waker().wake_by_ref();
+        }
+        Ok(())
+    }
+
+    /// Leaves the waker in the shared state and takes note of what others left there.
+    fn look(&mut self, waker: &Waker) -> (Request, Option<String>) {
+        let mut state = self.shared.lock();
+        let old = match &state.driver {
+            Some(old) if old.will_wake(waker) => None,
+            _ => state.driver.replace(waker.clone()),
+        };
+        let request = state.request;
+        let write_error = state.output.write_error.as_ref().map(|error| format!("writing failed: {error}"));
+        drop(state);
+        drop(old);
+        self.take_note();
+        (request, write_error)
+    }
+
+    /// Takes note of what has left and which calls are open. Before each block of input: what a peer sends may rest
+    /// on what it has got since the last one.
+    fn take_note(&mut self) {
+        let mut state = self.shared.lock();
+        let choked = state.output.unsent() >= self.shared.local.unsent_responses;
+        let unsent_terminals = state.output.unsent_terminals();
+        drop(state);
+        // In this order: a terminal frame that is handed over between the two is then not counted twice.
+        self.admission.set_open(unsent_terminals);
+        self.serving.set_choked(choked);
+    }
+
+    /// Reads and takes apart until there is nothing more, or the turn is over.
+    fn read(&mut self, cx: &mut Context<'_>, began: Instant) -> Result<(), Status> {
+        loop {
+            match self.take_input() {
+                Ok(()) => {}
+                Err(text) => {
+                    self.break_off(&text);
+                    return Ok(());
+                }
+            }
+            if self.goodbye.end_read {
+                return Ok(());
+            }
+            match self.receive.poll_read(cx, &mut *self.reader) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(Ok(0)) => self.on_end_of_stream()?,
+                Poll::Ready(Ok(_)) => self.take_note(),
+                Poll::Ready(Err(error)) => {
+                    let text = format!("reading failed: {error}");
+                    return Err(self.goodbye.received.take().unwrap_or_else(|| self.lost(&text)));
+                }
+            }
+            let now = Instant::now();
+            self.admission.now = now;
+            if now - began >= TURN {
+                cx.waker().wake_by_ref();
+                // What was read is taken apart now: it is a block at most.
+                if let Err(text) = self.take_input() {
+                    self.break_off(&text);
+                }
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes apart what was read. Fails with what the peer did wrong.
+    fn take_input(&mut self) -> Result<(), String> {
+        let mut receive = std::mem::take(&mut self.receive);
+        let taken = self.take_frames(&mut receive);
+        self.receive = receive;
+        taken?;
+        let verdict = self.admission.commit();
+        self.judge(verdict)
+    }
+
+    fn take_frames(&mut self, receive: &mut Receive) -> Result<(), String> {
+        let max_header = self.shared.local.max_header as usize;
+        let mut ahead = None;
+        loop {
+            let input = match ahead.take() {
+                Some(input) => input,
+                None => receive.next(max_header).map_err(|error| error.to_string())?,
+            };
+            let verdict = match input {
+                Input::Empty => return Ok(()),
+                Input::HeaderTooLong { kind: Kind::Request, id, header, body, .. } => {
+                    self.admission.on_long_header(id, header, body)
+                }
+                Input::HeaderTooLong { kind: Kind::Response, id, more, header, .. } => {
+                    self.incoming.on_long_header(id, more, header, self.admission.now)
+                }
+                Input::HeaderTooLong { .. } => Verdict::Fault,
+                Input::Frame(at) if at.kind() == Kind::Request => self.admission.on_request(&receive.frame(&at)),
+                Input::Frame(at) if at.kind() == Kind::Response => {
+                    let taken = self.incoming.take_responses(receive, at, self.admission.now);
+                    let (verdict, next) = taken.map_err(|error| error.to_string())?;
+                    ahead = next;
+                    verdict
+                }
+                Input::Frame(at) => self.on_other(&receive.frame(&at)),
+            };
+            self.judge(verdict)?;
+        }
+    }
+
+    /// Frames that are neither Request nor Response.
+    fn on_other(&mut self, frame: &Frame<'_>) -> Verdict {
+        match frame.kind {
+            Kind::Cancel => return self.admission.on_cancel(frame.id),
+            Kind::Ping => self.pong = Some(frame.id),
+            Kind::Credit => return self.incoming.on_credit(frame.id, frame.body, self.admission.now),
+            Kind::GoAway => {
+                let Ok(header) = GoAwayHeader::decode(frame.header) else { return Verdict::Fault };
+                self.on_go_away(&header);
+            }
+            // Nothing of streams was granted, so none is open: such a frame is late or a mistake.
+            Kind::Message => return self.incoming.on_unknown_stream(),
+            Kind::End => return self.incoming.on_end(frame, self.admission.now),
+            Kind::Pong | Kind::Request | Kind::Response => {}
+        }
+        Verdict::Fine
+    }
+
+    fn judge(&mut self, verdict: Verdict) -> Result<(), String> {
+        match verdict {
+            Verdict::Fine => Ok(()),
+            Verdict::Broken(text) => Err(text),
+            Verdict::Fault => {
+                self.faults += 1;
+                let limit = self.shared.local.protocol_errors;
+                if self.faults <= limit {
+                    return Ok(());
+                }
+                let count = self.faults;
+                Err(format!("protocol_errors: {count} faults, the limit is {limit}"))
+            }
+        }
+    }
+
+    /// Answers the newest Ping, unless an earlier Pong has not left yet.
+    fn answer_ping(&mut self) {
+        let Some(token) = self.pong else { return };
+        let mut state = self.shared.lock();
+        if state.output.accepted() < self.pong_position {
+            return;
+        }
+        wire::put_pong(&mut state.output.frames.small, token);
+        self.pong_position = state.output.position();
+        let push = state.push(true);
+        drop(state);
+        self.pong = None;
+        self.shared.act(push);
+    }
+
+    /// Whether what the driver waits for came before it said so.
+    fn is_overtaken(&self) -> bool {
+        let choked = self.serving.is_choked();
+        let state = self.shared.lock();
+        let drained = choked && state.output.unsent() < self.shared.local.unsent_responses;
+        drained || (self.pong.is_some() && state.output.accepted() >= self.pong_position)
+    }
+}
+
+impl Future for Driver {
+    type Output = Ended;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
+        let this = self.get_mut();
+        match this.turn(cx) {
+            Ok(()) => Poll::Pending,
+            Err(reason) => {
+                let unanswered = this.serving.open() as usize + this.admission.len();
+                this.shared.terminate(&reason);
+                this.serving.close();
+                Poll::Ready(Ended { reason, unanswered })
+            }
+        }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let reason = self.lost("its task was ended");
+        self.shared.terminate(&reason);
+        self.serving.close();
+    }
+}

@@ -1,0 +1,312 @@
+//! From Request frames to the table: the limits, the route, the assembly of parts. The driver's own; a refused
+//! request costs its call only.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use tokio::time::Instant;
+
+use super::{Serving, table::Incoming};
+use crate::{
+    buffer,
+    connection::{assembly::Assembly, shared::wake},
+    limits::Limits,
+    metadata::Metadata,
+    router::Route,
+    status::{Code, Status},
+    wire::{Frame, HeaderError, RequestHeader},
+};
+
+/// A time-out beyond this is as good as none: 30 years, in seconds.
+const FOREVER: u64 = 30 * 365 * 24 * 3600;
+
+/// What has come of the peer's calls and is not in the table yet.
+pub(in crate::connection) struct Admission {
+    serving: Arc<Serving>,
+    /// Requests of this turn, handed over together.
+    batch: Vec<Admitted>,
+    parts: BTreeMap<u64, Parts>,
+    last_route: Option<Arc<Route>>,
+    /// Calls without a terminal frame at the last look, and those that came since.
+    open: u32,
+    /// No further calls are taken.
+    pub(in crate::connection) draining: bool,
+    pub(in crate::connection) now: Instant,
+}
+
+/// A request that is within all limits.
+struct Admitted {
+    id: u64,
+    incoming: Incoming,
+    deadline: Option<Instant>,
+}
+
+/// A request that comes in parts.
+struct Parts {
+    route: Arc<Route>,
+    metadata: Metadata,
+    deadline: Option<Instant>,
+    assembly: Assembly,
+}
+
+/// What a frame does to its connection.
+pub(in crate::connection) enum Verdict {
+    Fine,
+    /// It cost a call; too many of these cost the connection.
+    Fault,
+    /// It costs the connection.
+    Broken(String),
+}
+
+impl Admission {
+    pub(in crate::connection) fn new(serving: Arc<Serving>) -> Self {
+        Self {
+            serving,
+            batch: Vec::new(),
+            parts: BTreeMap::new(),
+            last_route: None,
+            open: 0,
+            draining: false,
+            now: Instant::now(),
+        }
+    }
+
+    /// So many calls of the peer have no terminal frame that it can have got. Before each block of input: what a peer
+    /// sends may rest on what it has got since the last one.
+    pub(in crate::connection) fn set_open(&mut self, unsent_terminals: u32) {
+        self.open = unsent_terminals + self.serving.open() + self.parts.len() as u32;
+    }
+
+    pub(in crate::connection) fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// How many calls are being assembled.
+    pub(in crate::connection) fn len(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// When the request that was silent longest got its last part.
+    pub(in crate::connection) fn oldest_part(&self) -> Option<Instant> {
+        self.parts.values().map(|parts| parts.assembly.touched()).min()
+    }
+
+    /// When the first request's time is over that is being assembled.
+    pub(in crate::connection) fn earliest(&self) -> Option<Instant> {
+        self.parts.values().filter_map(|parts| parts.deadline).min()
+    }
+
+    /// A Request frame: a new call, or a further part of one.
+    pub(in crate::connection) fn on_request(&mut self, frame: &Frame<'_>) -> Verdict {
+        if frame.header.is_empty() {
+            return self.on_part(frame);
+        }
+        if frame.id == 0 || self.serving.shared.opens(frame.id) {
+            return Verdict::Broken(format!("a request with the id {} that its sender can not open", frame.id));
+        }
+        if self.parts.contains_key(&frame.id) {
+            return duplicate(frame.id);
+        }
+        self.open += 1;
+        match self.admit(frame) {
+            Ok((route, metadata, deadline, size)) => self.accept(frame, route, metadata, deadline, size),
+            Err((status, verdict)) => {
+                let committed = self.commit();
+                self.serving.refuse(frame.id, frame.body.len(), status.not_executed());
+                if matches!(committed, Verdict::Fine) { verdict } else { committed }
+            }
+        }
+    }
+
+    /// A request of which the header is over the limit; its body is skipped.
+    pub(in crate::connection) fn on_long_header(&mut self, id: u64, header: usize, body: usize) -> Verdict {
+        let committed = self.commit();
+        if !matches!(committed, Verdict::Fine) {
+            return committed;
+        }
+        let limit = self.limits().max_header;
+        if id == 0 || self.parts.contains_key(&id) || self.serving.lock().calls.contains_key(&id) {
+            return duplicate(id);
+        }
+        self.open += 1;
+        let text = format!("the request has a header of {header} bytes, more than max_header, {limit}");
+        self.serving.refuse(id, body, Status::of_call(Code::ResourceExhausted, text).not_executed());
+        Verdict::Fault
+    }
+
+    /// The caller has gone.
+    pub(in crate::connection) fn on_cancel(&mut self, id: u64) -> Verdict {
+        let committed = self.commit();
+        let why = Status::of_call(Code::Cancelled, "the caller cancelled the call");
+        self.stop(id, &why);
+        committed
+    }
+
+    /// Ends the calls whose time is over.
+    pub(in crate::connection) fn expire(&mut self, now: Instant) {
+        let why = Status::of_call(Code::DeadlineExceeded, "the deadline passed at the server");
+        let due = self.parts.iter().filter(|(_, parts)| parts.deadline.is_some_and(|deadline| deadline <= now));
+        let due: Vec<u64> = due.map(|(id, _)| *id).collect();
+        for id in due {
+            self.stop(id, &why);
+        }
+        self.serving.expire(now, &why);
+    }
+
+    /// Ends all calls; each gets its terminal frame.
+    pub(in crate::connection) fn stop_all(&mut self, why: &Status) {
+        let ids: Vec<u64> = self.parts.keys().copied().collect();
+        for id in ids {
+            self.stop(id, why);
+        }
+        self.serving.cancel_all(why);
+    }
+
+    /// Hands the admitted requests over to the runner. Before anything that may be about one of them.
+    pub(in crate::connection) fn commit(&mut self) -> Verdict {
+        if self.batch.is_empty() {
+            return Verdict::Fine;
+        }
+        let window = u64::from(self.limits().granted_window());
+        let mut verdict = Verdict::Fine;
+        let mut table = self.serving.lock();
+        for Admitted { id, incoming, deadline } in self.batch.drain(..) {
+            table.window_used += incoming.body.len() as u64;
+            if !table.admit(id, incoming, deadline) {
+                verdict = duplicate(id);
+            } else if table.window_used > window {
+                verdict = window_broken(window);
+            }
+        }
+        let runner = table.runner.take();
+        drop(table);
+        wake(runner);
+        verdict
+    }
+
+    /// Whether a new call may come in, and which handler it is for.
+    fn admit(&mut self, frame: &Frame<'_>) -> Result<Terms, (Status, Verdict)> {
+        let limits = &self.serving.shared.local;
+        if self.open > limits.in_flight {
+            let text = format!("in_flight: {} calls are in flight, the limit is {}", self.open, limits.in_flight);
+            return Err((Status::of_call(Code::ResourceExhausted, text), Verdict::Fault));
+        }
+        let header = RequestHeader::decode(frame.header, limits.max_metadata).map_err(|error| {
+            let code = match &error {
+                HeaderError::TooManyEntries { .. } | HeaderError::NameTooLong { .. } => Code::ResourceExhausted,
+                HeaderError::UnknownField { .. } => Code::Unimplemented,
+                HeaderError::Malformed(_) => Code::Internal,
+            };
+            (Status::of_call(code, format!("the request's header is refused: {error}")), Verdict::Fault)
+        })?;
+        let fine = |status| (status, Verdict::Fine);
+        if self.draining {
+            return Err(fine(Status::of_call(Code::Unavailable, "no further calls: this side is shutting down")));
+        }
+        let route = match &self.last_route {
+            Some(route) if route.is(header.service, header.method) => Arc::clone(route),
+            _ => Arc::clone(self.serving.router.find(header.service, header.method).map_err(fine)?),
+        };
+        let size = header.total.unwrap_or(frame.body.len() as u64);
+        if size > u64::from(limits.max_message) {
+            let limit = limits.max_message;
+            let text = format!("the request has {size} bytes, more than max_message, {limit}");
+            return Err(fine(Status::of_call(Code::ResourceExhausted, text)));
+        }
+        if header.timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return Err(fine(Status::of_call(Code::DeadlineExceeded, "the request came without any time left")));
+        }
+        let deadline = header.timeout.filter(|timeout| timeout.as_secs() < FOREVER).map(|timeout| self.now + timeout);
+        if self.last_route.as_ref().is_none_or(|last| !Arc::ptr_eq(last, &route)) {
+            self.last_route = Some(Arc::clone(&route));
+        }
+        Ok((route, header.metadata.into_owned(), deadline, size as usize))
+    }
+
+    fn accept(
+        &mut self,
+        frame: &Frame<'_>,
+        route: Arc<Route>,
+        metadata: Metadata,
+        deadline: Option<Instant>,
+        size: usize,
+    ) -> Verdict {
+        if !frame.more {
+            let mut body = buffer::take();
+            body.extend_from_slice(frame.body);
+            self.batch.push(Admitted { id: frame.id, incoming: Incoming { route, metadata, body }, deadline });
+            return Verdict::Fine;
+        }
+        let committed = self.commit();
+        if self.serving.lock().calls.contains_key(&frame.id) {
+            return duplicate(frame.id);
+        }
+        let assembly = Assembly::new(size, frame.body, self.now);
+        self.parts.insert(frame.id, Parts { route, metadata, deadline, assembly });
+        match committed {
+            Verdict::Fine => self.charge(frame.body.len()),
+            broken => broken,
+        }
+    }
+
+    /// A further part of a request. Those of a call that has ended are passed over.
+    fn on_part(&mut self, frame: &Frame<'_>) -> Verdict {
+        let size = frame.body.len();
+        let charged = self.charge(size);
+        if !matches!(charged, Verdict::Fine) {
+            return charged;
+        }
+        let Some(parts) = self.parts.get_mut(&frame.id) else {
+            self.serving.lock().give_back_window(size);
+            return Verdict::Fine;
+        };
+        match parts.assembly.add(frame.body, frame.more, self.now) {
+            Ok(None) => Verdict::Fine,
+            Ok(Some(body)) => {
+                if let Some(Parts { route, metadata, deadline, .. }) = self.parts.remove(&frame.id) {
+                    // Its parts were charged as they came.
+                    self.serving.lock().window_used -= body.len() as u64;
+                    self.batch.push(Admitted { id: frame.id, incoming: Incoming { route, metadata, body }, deadline });
+                }
+                self.commit()
+            }
+            Err(text) => {
+                self.serving.lock().give_back_window(size);
+                self.stop(frame.id, &Status::of_call(Code::Internal, text));
+                Verdict::Fault
+            }
+        }
+    }
+
+    fn stop(&mut self, id: u64, why: &Status) {
+        match self.parts.remove(&id) {
+            Some(parts) => {
+                let size = parts.assembly.len();
+                self.serving.lock().window_used -= size as u64;
+                self.serving.refuse(id, size, why.clone().not_executed());
+            }
+            None => self.serving.cancel(id, why),
+        }
+    }
+
+    fn charge(&self, bytes: usize) -> Verdict {
+        let window = u64::from(self.limits().granted_window());
+        let mut table = self.serving.lock();
+        table.window_used += bytes as u64;
+        if table.window_used > window { window_broken(window) } else { Verdict::Fine }
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.serving.shared.local
+    }
+}
+
+/// What a request is served with: its handler, metadata, deadline, and size in bytes.
+type Terms = (Arc<Route>, Metadata, Option<Instant>, usize);
+
+fn duplicate(id: u64) -> Verdict {
+    Verdict::Broken(format!("a request with the id {id} that is in flight"))
+}
+
+fn window_broken(window: u64) -> Verdict {
+    Verdict::Broken(format!("more bytes of requests than the request_window of {window} allows"))
+}

@@ -1,0 +1,230 @@
+//! The peer's calls, from their request to their terminal frame. The driver admits requests to a table, and a runner,
+//! a task of its own, polls quick handlers and spawns tasks for the others: no handler ever holds up the reader.
+
+mod admission;
+mod runner;
+mod slots;
+mod table;
+mod task;
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Waker,
+};
+
+pub(super) use admission::{Admission, Verdict};
+use table::{Served, Stage, Stopped, Table};
+use tokio::{runtime::Handle, time::Instant};
+
+use super::{
+    frames::Frames,
+    shared::{Shared, wake},
+};
+use crate::{
+    metadata::Metadata,
+    router::{Finished, Reply, Route, Router, Running},
+    status::Status,
+};
+
+/// What the driver, the runners and the handler tasks of a connection share. Its lock is never held together with
+/// that of [`Shared`], and neither while a handler is made, polled or dropped.
+pub(super) struct Serving {
+    shared: Arc<Shared>,
+    router: Arc<Router>,
+    table: Mutex<Table>,
+    /// Whether another worker can go on while a handler holds one up.
+    several_workers: bool,
+}
+
+impl Serving {
+    pub(super) fn new(shared: Arc<Shared>, router: Arc<Router>) -> Arc<Self> {
+        let several_workers = Handle::current().metrics().num_workers() > 1;
+        let table = Mutex::new(Table::new(&shared.local));
+        Arc::new(Self { shared, router, table, several_workers })
+    }
+
+    /// Starts the task that polls handlers. It ends with [`close`](Self::close).
+    pub(super) fn start(self: &Arc<Self>) {
+        runner::spawn(self, 0);
+    }
+
+    /// How many calls are here: those admitted, and terminal frames that were not handed over.
+    pub(super) fn open(&self) -> u32 {
+        let table = self.lock();
+        table.calls.len() as u32 + table.replied
+    }
+
+    /// Whether every call has its terminal frame, and all of those were handed over.
+    pub(super) fn is_empty(&self) -> bool {
+        let table = self.lock();
+        table.calls.is_empty() && table.replies.is_empty()
+    }
+
+    /// When the first call's time is over.
+    pub(super) fn earliest(&self) -> Option<Instant> {
+        self.lock().earliest
+    }
+
+    /// Whether handlers are at work or wait to be, so that somebody has to look after the runner.
+    pub(super) fn is_busy(&self) -> bool {
+        self.lock().is_busy()
+    }
+
+    /// Too many bytes of responses wait to be written, or no longer: nothing further is started meanwhile.
+    pub(super) fn set_choked(&self, choked: bool) {
+        let mut table = self.lock();
+        let runner = if table.choked && !choked { table.runner.take() } else { None };
+        table.choked = choked;
+        drop(table);
+        wake(runner);
+    }
+
+    pub(super) fn is_choked(&self) -> bool {
+        self.lock().choked
+    }
+
+    /// Replaces a runner that has been in one poll since the last look, at least 10 ms ago. The handler that holds
+    /// it up loses its trust; the others go on.
+    pub(super) fn relieve(self: &Arc<Self>, now: Instant) {
+        let mut table = self.lock();
+        let stuck = table.stuck();
+        drop(table);
+        if let Some((route, epoch)) = stuck.filter(|_| self.several_workers) {
+            route.trust.lose(self.router.now_ms(now));
+            tracing::debug!("a handler of {} holds up its connection's runner", route.descriptor.full_name);
+            runner::spawn(self, epoch);
+        }
+    }
+
+    /// The caller of this call has gone.
+    pub(super) fn cancel(&self, id: u64, why: &Status) {
+        let stopped = self.lock().stop(id);
+        self.after_stop(id, stopped, why);
+    }
+
+    /// Ends the calls whose time is over.
+    pub(super) fn expire(&self, now: Instant, why: &Status) {
+        let due = self.lock().due(now);
+        for id in due {
+            self.cancel(id, why);
+        }
+    }
+
+    /// Ends all calls; each gets its terminal frame.
+    pub(super) fn cancel_all(&self, why: &Status) {
+        let ids = self.lock().ids();
+        for id in ids {
+            self.cancel(id, why);
+        }
+    }
+
+    /// The connection is over: handlers are dropped, the runner ends.
+    pub(super) fn close(&self) {
+        let mut table = self.lock();
+        let left = table.close();
+        drop(table);
+        left.wake_and_drop();
+    }
+
+    /// The terminal frame of a call that never got a handler.
+    pub(super) fn refuse(&self, id: u64, bytes: usize, status: Status) {
+        let mut table = self.lock();
+        // Charged and given back in one.
+        table.window_used += bytes as u64;
+        table.give_back_window(bytes);
+        self.push_status(&mut table, id, status);
+    }
+
+    /// A handler in a task of its own is done, and has really stopped.
+    fn finish_task(&self, id: u64, route: &Route, finished: Finished) {
+        let mut table = self.lock();
+        table.remove(id);
+        let runner = table.runner.take();
+        drop(table);
+        wake(runner);
+        self.shared.reply(id, route.descriptor.full_name, finished);
+    }
+
+    /// Hands over the terminal frames that are ready, and writes what the transport takes at once.
+    pub(super) fn flush(&self) {
+        let mut table = self.lock();
+        if table.replies.is_empty() {
+            return;
+        }
+        let mut frames = std::mem::take(&mut table.replies);
+        let replied = std::mem::take(&mut table.replied);
+        drop(table);
+        let choked = self.shared.hand_over(&mut frames, replied);
+        let mut table = self.lock();
+        table.choked = choked;
+        if table.replies.is_empty() {
+            // For its memory.
+            table.replies = frames;
+        }
+    }
+
+    /// Frees what an idle connection does not need.
+    pub(super) fn shrink(&self) {
+        self.lock().shrink();
+    }
+
+    fn after_stop(&self, id: u64, stopped: Stopped, why: &Status) {
+        match stopped {
+            Stopped::No => {}
+            // The runner sends the terminal frame when the poll is over, the task when it has ended.
+            Stopped::Task(abort) => abort.abort(),
+            Stopped::Polling => {}
+            Stopped::Waiting(incoming) => {
+                let mut table = self.lock();
+                table.give_back_window(incoming.body.len());
+                let text = table.waited_too_long(why);
+                self.push_status(&mut table, id, text.not_executed());
+                drop(table);
+                drop(incoming);
+            }
+            Stopped::Inline(handler) => {
+                drop(handler);
+                let mut table = self.lock();
+                let runner = table.runner.take();
+                self.push_status(&mut table, id, why.clone().executed_unknown());
+                drop(table);
+                wake(runner);
+            }
+        }
+    }
+
+    fn push_status(&self, table: &mut Table, id: u64, status: Status) {
+        let finished = Finished { reply: Reply::Status(status), metadata: Metadata::new() };
+        self.push_reply(table, id, "", finished);
+    }
+
+    fn push_reply(&self, table: &mut Table, id: u64, method: &str, finished: Finished) {
+        table.replies.push_reply(id, method, finished, &self.shared.remote, self.shared.local.max_metadata);
+        table.replied += 1;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        // Nothing under the lock panics by design; if something did, going on beats losing the connection.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is left of a table that was closed, to be dropped without its lock.
+#[derive(Default)]
+struct Left {
+    served: Vec<Served>,
+    runner: Option<Waker>,
+    _handlers: Vec<Running>,
+    _frames: Frames,
+}
+
+impl Left {
+    fn wake_and_drop(self) {
+        for served in &self.served {
+            if let Stage::Task(abort) = &served.stage {
+                abort.abort();
+            }
+        }
+        wake(self.runner);
+    }
+}

@@ -1,0 +1,283 @@
+//! The task that polls quick handlers one after the other, and gives the others tasks of their own. When a handler
+//! holds it up, the driver puts another runner in its place, and this one leaves after that poll.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{
+    Serving,
+    slots::Key,
+    table::{Incoming, Step},
+    task,
+};
+use crate::{
+    call::Scene,
+    metadata::Metadata,
+    router::{Finished, Reply, Route, Running},
+    status::{Code, Status},
+};
+
+/// A turn ends after this long, so that other tasks of the worker run.
+const TURN: Duration = Duration::from_micros(200);
+/// The first reply of a turn waits no longer than this for the others.
+const FLUSH: Duration = Duration::from_micros(50);
+/// A request above this size is decoded in a task, whatever trust its method has.
+const LARGEST_INLINE: usize = 16 * 1_024;
+/// Quick handlers may take half of this, as long as another worker could do the same work.
+const SHARE_WINDOW: Duration = Duration::from_millis(10);
+/// A poll below this counts as no time: what it takes is the engine's.
+const NOTABLE: Duration = Duration::from_micros(5);
+
+/// Puts a runner in charge.
+pub(super) fn spawn(serving: &Arc<Serving>, epoch: u64) {
+    let now = Instant::now();
+    let runner = Runner {
+        serving: Arc::clone(serving),
+        epoch,
+        now,
+        first_reply_at: None,
+        share_since: now,
+        share: Duration::ZERO,
+    };
+    #[expect(clippy::disallowed_methods, reason = "it ends when the table is closed, or when it was replaced")]
+    tokio::spawn(runner);
+}
+
+struct Runner {
+    serving: Arc<Serving>,
+    epoch: u64,
+    /// The last look at the clock.
+    now: Instant,
+    first_reply_at: Option<Instant>,
+    share_since: Instant,
+    share: Duration,
+}
+
+/// A poll that is over, to be noted with the next look at the table.
+enum Polled {
+    Done(u64, Key, Arc<Route>, Finished),
+    Waits(u64, Key, Running, Waker),
+}
+
+impl Future for Runner {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        let began = Instant::now();
+        this.now = began;
+        let mut polled = None;
+        let mut fresh = true;
+        loop {
+            let step = this.next(polled.take(), std::mem::take(&mut fresh), cx.waker());
+            match step {
+                Step::Over => {
+                    this.serving.flush();
+                    return Poll::Ready(());
+                }
+                Step::Idle => {
+                    this.flush();
+                    return Poll::Pending;
+                }
+                Step::Poll(id, key, running) => polled = this.go_on(id, key, running),
+                Step::Start(id, incoming, deadline) => polled = this.start(id, incoming, deadline),
+            }
+            if this.is_flush_due(polled.is_some()) {
+                this.note(polled.take());
+                this.flush();
+            }
+            if this.now - began >= TURN {
+                this.note(polled.take());
+                this.flush();
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+impl Runner {
+    /// Takes note of the last poll and picks what comes next, under one lock.
+    fn next(&self, polled: Option<Polled>, fresh: bool, waker: &Waker) -> Step {
+        let (mut woken, mut old) = (false, (None, None));
+        let mut table = self.serving.lock();
+        let ended = polled.and_then(|polled| self.note_under(&mut table, polled));
+        let step = table.next(self.epoch, fresh);
+        if matches!(step, Step::Idle) {
+            old.0 = table.runner.replace(waker.clone());
+            (woken, old.1) = table.slots.ready.poll_woken(waker);
+        }
+        drop(table);
+        drop(old);
+        self.after_note(ended);
+        if woken {
+            waker.wake_by_ref();
+        }
+        step
+    }
+
+    fn note(&self, polled: Option<Polled>) {
+        if let Some(polled) = polled {
+            let mut table = self.serving.lock();
+            let ended = self.note_under(&mut table, polled);
+            drop(table);
+            self.after_note(ended);
+        }
+    }
+
+    /// Gives what has to be done without the lock: a stopped handler to be dropped, a slot to be woken.
+    fn note_under(&self, table: &mut super::Table, polled: Polled) -> Option<AfterNote> {
+        match polled {
+            Polled::Done(id, key, route, finished) => {
+                table.done(id, key);
+                self.serving.push_reply(table, id, route.descriptor.full_name, finished);
+                None
+            }
+            Polled::Waits(id, key, running, waker) => match table.park(id, key, running) {
+                Some(stopped) => Some(AfterNote::Drop(id, stopped)),
+                // Another runner may have looked for the handler while it was being polled here.
+                None if table.is_replaced(self.epoch) => Some(AfterNote::Wake(waker)),
+                None => None,
+            },
+        }
+    }
+
+    fn after_note(&self, after: Option<AfterNote>) {
+        match after {
+            None => {}
+            Some(AfterNote::Wake(waker)) => waker.wake(),
+            Some(AfterNote::Drop(id, handler)) => {
+                drop(handler);
+                let mut table = self.serving.lock();
+                table.forget(id);
+                let status = Status::of_call(Code::Cancelled, "the call was cancelled");
+                self.serving.push_status(&mut table, id, status);
+            }
+        }
+    }
+
+    /// Goes on with a handler that was woken: here, or in a task if its method has lost its trust.
+    fn go_on(&mut self, id: u64, key: Key, running: Running) -> Option<Polled> {
+        if running.route.runs_inline(self.serving.router.now_ms(self.now)) {
+            let waker = self.serving.lock().slots.waker(key);
+            return Some(self.poll_handler(id, key, running, waker));
+        }
+        let mut table = self.serving.lock();
+        let deadline = table.calls.get(&id).and_then(|served| served.deadline);
+        table.leaves_slot(id, key);
+        let begins = table.task_begins(id);
+        drop(table);
+        if begins {
+            let abort = task::spawn_running(&self.serving, id, running, deadline);
+            let stopped = self.serving.lock().task_is(id, abort);
+            if let Some(abort) = stopped {
+                abort.abort();
+            }
+        } else {
+            self.after_note(Some(AfterNote::Drop(id, running)));
+        }
+        None
+    }
+
+    fn start(&mut self, id: u64, incoming: Incoming, deadline: Option<Instant>) -> Option<Polled> {
+        let Incoming { route, metadata, body } = incoming;
+        let scene = Scene::new(route.descriptor, Arc::clone(&self.serving.shared.peer), deadline, metadata);
+        let now_ms = self.serving.router.now_ms(self.now);
+        if body.len() > LARGEST_INLINE || !route.runs_inline(now_ms) {
+            self.start_task(id, route, scene, deadline, body);
+            return None;
+        }
+        let slot = self.serving.lock().poll_first(id, &route);
+        let Some((key, waker)) = slot else {
+            self.stopped_before_start(id);
+            return None;
+        };
+        let started = Running::start(&route, self.serving.shared.codec, &body, scene);
+        crate::buffer::give(body);
+        match started {
+            Ok(running) => Some(self.poll_handler(id, key, running, waker)),
+            Err(finished) => {
+                self.look_at_clock(&route);
+                Some(Polled::Done(id, key, route, finished))
+            }
+        }
+    }
+
+    fn start_task(&self, id: u64, route: Arc<Route>, scene: Scene, deadline: Option<Instant>, body: Vec<u8>) {
+        let begins = self.serving.lock().task_begins(id);
+        if !begins {
+            self.stopped_before_start(id);
+            return;
+        }
+        let abort = task::spawn(&self.serving, id, route, scene, deadline, body);
+        let stopped = self.serving.lock().task_is(id, abort);
+        if let Some(abort) = stopped {
+            abort.abort();
+        }
+    }
+
+    fn stopped_before_start(&self, id: u64) {
+        let mut table = self.serving.lock();
+        table.forget(id);
+        let status = Status::of_call(Code::Cancelled, "the call was cancelled").not_executed();
+        let finished = Finished { reply: Reply::Status(status), metadata: Metadata::new() };
+        self.serving.push_reply(&mut table, id, "", finished);
+    }
+
+    fn poll_handler(&mut self, id: u64, key: Key, mut running: Running, waker: Waker) -> Polled {
+        let polled = running.poll(&mut Context::from_waker(&waker));
+        self.look_at_clock(&running.route);
+        match polled {
+            Poll::Pending => Polled::Waits(id, key, running, waker),
+            Poll::Ready(finished) => Polled::Done(id, key, Arc::clone(&running.route), finished),
+        }
+    }
+
+    /// A handler of `route` was at work since the last look at the clock.
+    fn look_at_clock(&mut self, route: &Route) {
+        let now = Instant::now();
+        let took = now - self.now;
+        self.now = now;
+        let now_ms = self.serving.router.now_ms(now);
+        route.trust.polled(took, now_ms);
+        if took >= NOTABLE {
+            self.share += took;
+        }
+        let window = now - self.share_since;
+        if window >= SHARE_WINDOW {
+            if self.share > window / 2 && self.serving.several_workers {
+                route.trust.lose(now_ms);
+            }
+            (self.share_since, self.share) = (now, Duration::ZERO);
+        }
+    }
+
+    fn is_flush_due(&mut self, replied: bool) -> bool {
+        match self.first_reply_at {
+            Some(first) => self.now - first >= FLUSH,
+            None => {
+                self.first_reply_at = replied.then_some(self.now);
+                false
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        self.first_reply_at = None;
+        self.serving.flush();
+        // The time of the write is no handler's.
+        self.now = Instant::now();
+    }
+}
+
+/// What a note leaves to be done without the lock.
+enum AfterNote {
+    Drop(u64, Running),
+    Wake(Waker),
+}

@@ -1,0 +1,425 @@
+//! The table of the peer's calls: who waits, who is polled by the runner, who has a task. Pure; what is user code,
+//! such as a handler that is to be dropped, is handed out.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::{BuildHasherDefault, Hasher},
+    sync::Arc,
+    task::Waker,
+};
+
+use tokio::{task::AbortHandle, time::Instant};
+
+use super::{
+    Left,
+    slots::{Key, Slots},
+};
+use crate::{
+    connection::frames::Frames,
+    limits::Limits,
+    metadata::Metadata,
+    router::{Route, Running},
+    status::{Code, Status},
+    wire,
+};
+
+/// All calls of the peer that were admitted and have no terminal frame yet.
+pub(super) struct Table {
+    pub(super) calls: HashMap<u64, Served, BuildHasherDefault<IdHasher>>,
+    /// Those that wait for a place among the running, by arrival; entries of calls that have ended are skipped.
+    queue: VecDeque<(u64, u64)>,
+    arrivals: u64,
+    /// Handlers that wait in a slot, are stuck in a poll, or have a task.
+    running: usize,
+    most_running: usize,
+    pub(super) slots: Slots,
+    /// Which runner is in charge.
+    epoch: u64,
+    /// What it is polling.
+    polling: Option<Polling>,
+    polls: u64,
+    /// `polls` at the last look.
+    seen: u64,
+    pub(super) replies: Frames,
+    /// How many terminal frames are among the replies.
+    pub(super) replied: u32,
+    pub(super) choked: bool,
+    pub(super) earliest: Option<Instant>,
+    /// Bytes of requests that the peer has sent and not got back.
+    pub(super) window_used: u64,
+    window_returned: u32,
+    held_back: u32,
+    pub(super) runner: Option<Waker>,
+    closed: bool,
+}
+
+pub(super) struct Served {
+    pub(super) deadline: Option<Instant>,
+    pub(super) stage: Stage,
+}
+
+pub(super) enum Stage {
+    Waiting(Incoming, u64),
+    /// In a slot of the runner, or being polled by it.
+    Inline(Key),
+    /// Being polled, and to be dropped after that.
+    Cancelled,
+    Task(AbortHandle),
+    /// Its task is being spawned.
+    Starting,
+}
+
+/// A request that was admitted and not started.
+pub(super) struct Incoming {
+    pub(super) route: Arc<Route>,
+    pub(super) metadata: Metadata,
+    pub(super) body: Vec<u8>,
+}
+
+struct Polling {
+    id: u64,
+    route: Arc<Route>,
+    /// Another runner has taken over.
+    stuck: bool,
+}
+
+/// What a call was doing when it was stopped.
+pub(super) enum Stopped {
+    /// It had ended.
+    No,
+    Waiting(Incoming),
+    Inline(Running),
+    Polling,
+    Task(AbortHandle),
+}
+
+/// What a runner does next.
+pub(super) enum Step {
+    /// Another runner is in charge, or the connection is over.
+    Over,
+    /// Nothing.
+    Idle,
+    /// Make a handler and poll it, if it is quick, or else give it a task.
+    Start(u64, Incoming, Option<Instant>),
+    /// Go on with a handler that was woken.
+    Poll(u64, Key, Running),
+}
+
+impl Table {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            calls: HashMap::default(),
+            queue: VecDeque::new(),
+            arrivals: 0,
+            running: 0,
+            most_running: limits.running,
+            slots: Slots::new(),
+            epoch: 0,
+            polling: None,
+            polls: 0,
+            seen: 0,
+            replies: Frames::default(),
+            replied: 0,
+            choked: false,
+            earliest: None,
+            window_used: 0,
+            window_returned: 0,
+            held_back: limits.held_back(),
+            runner: None,
+            closed: false,
+        }
+    }
+
+    /// Takes a request in. `false`: a call with this id is here already.
+    pub(super) fn admit(&mut self, id: u64, incoming: Incoming, deadline: Option<Instant>) -> bool {
+        let arrival = self.arrivals;
+        let served = Served { deadline, stage: Stage::Waiting(incoming, arrival) };
+        if self.calls.contains_key(&id) {
+            return false;
+        }
+        self.calls.insert(id, served);
+        self.arrivals += 1;
+        if self.queue.len() > 2 * self.calls.len() + 64 {
+            let calls = &self.calls;
+            self.queue.retain(|entry| is_waiting(calls, entry));
+        }
+        self.queue.push_back((id, arrival));
+        if let Some(deadline) = deadline {
+            self.earliest = Some(self.earliest.map_or(deadline, |earliest| earliest.min(deadline)));
+        }
+        true
+    }
+
+    /// The next piece of work for the runner of this epoch. `fresh` when it begins a turn.
+    pub(super) fn next(&mut self, epoch: u64, fresh: bool) -> Step {
+        if self.closed || epoch != self.epoch {
+            return Step::Over;
+        }
+        if fresh {
+            self.slots.begin_turn();
+        }
+        if let Some((id, key, running)) = self.slots.next_woken() {
+            self.poll_begins(id, &running.route);
+            self.running -= 1;
+            return Step::Poll(id, key, running);
+        }
+        while self.running < self.most_running && !self.choked {
+            let Some(entry) = self.queue.pop_front() else { break };
+            if !is_waiting(&self.calls, &entry) {
+                continue;
+            }
+            let Some(served) = self.calls.get_mut(&entry.0) else { continue };
+            if let Stage::Waiting(incoming, _) = std::mem::replace(&mut served.stage, Stage::Starting) {
+                let deadline = served.deadline;
+                self.give_back_window(incoming.body.len());
+                return Step::Start(entry.0, incoming, deadline);
+            }
+        }
+        Step::Idle
+    }
+
+    /// A handler is about to be polled by the runner: reserves its slot.
+    pub(super) fn poll_first(&mut self, id: u64, route: &Arc<Route>) -> Option<(Key, Waker)> {
+        let (key, waker) = self.slots.reserve();
+        match self.calls.get_mut(&id) {
+            Some(served) if matches!(served.stage, Stage::Starting) => served.stage = Stage::Inline(key),
+            _ => {
+                self.slots.release(key);
+                return None;
+            }
+        }
+        self.poll_begins(id, route);
+        Some((key, waker))
+    }
+
+    /// A handler gets a task: it counts as running from now on. `false`: the call was stopped meanwhile.
+    pub(super) fn task_begins(&mut self, id: u64) -> bool {
+        let here = self.calls.get(&id).is_some_and(|served| !matches!(served.stage, Stage::Cancelled));
+        self.running += usize::from(here);
+        here
+    }
+
+    /// Remembers how to end the task of a call; ends it now if the call was stopped meanwhile.
+    pub(super) fn task_is(&mut self, id: u64, abort: AbortHandle) -> Option<AbortHandle> {
+        match self.calls.get_mut(&id) {
+            Some(served) if matches!(served.stage, Stage::Cancelled) => {
+                served.stage = Stage::Task(abort.clone());
+                Some(abort)
+            }
+            Some(served) => {
+                served.stage = Stage::Task(abort);
+                None
+            }
+            // It has ended already.
+            None => None,
+        }
+    }
+
+    /// Whether another runner than that of this epoch is in charge.
+    pub(super) fn is_replaced(&self, epoch: u64) -> bool {
+        self.epoch != epoch
+    }
+
+    /// A handler that was taken out to be polled gets a task instead.
+    pub(super) fn leaves_slot(&mut self, id: u64, key: Key) {
+        if self.polling.as_ref().is_some_and(|polling| polling.id == id) {
+            self.polling = None;
+        }
+        self.slots.release(key);
+        if let Some(served) = self.calls.get_mut(&id) {
+            if matches!(served.stage, Stage::Inline(_)) {
+                served.stage = Stage::Starting;
+            }
+        }
+    }
+
+    /// A poll is over and the handler waits. Gives it back if the call was stopped meanwhile.
+    pub(super) fn park(&mut self, id: u64, key: Key, handler: Running) -> Option<Running> {
+        self.poll_ended(id);
+        match self.calls.get(&id).map(|served| &served.stage) {
+            Some(Stage::Inline(_)) if !self.closed => {
+                self.running += 1;
+                self.slots.put(key, id, handler);
+                None
+            }
+            _ => {
+                self.slots.release(key);
+                Some(handler)
+            }
+        }
+    }
+
+    /// A poll is over and so is the handler: the call is forgotten.
+    pub(super) fn done(&mut self, id: u64, key: Key) {
+        self.poll_ended(id);
+        self.slots.release(key);
+        self.forget(id);
+    }
+
+    /// The handler task of a call is done.
+    pub(super) fn remove(&mut self, id: u64) {
+        self.running = self.running.saturating_sub(1);
+        self.forget(id);
+    }
+
+    /// Forgets a call whose terminal frame is on its way.
+    pub(super) fn forget(&mut self, id: u64) {
+        self.calls.remove(&id);
+    }
+
+    /// Ends a call early, as far as that can be done here.
+    pub(super) fn stop(&mut self, id: u64) -> Stopped {
+        let Some(served) = self.calls.get_mut(&id) else { return Stopped::No };
+        served.deadline = None;
+        let polled = self.polling.as_ref().is_some_and(|polling| polling.id == id);
+        match &served.stage {
+            Stage::Waiting(..) => match self.calls.remove(&id).map(|served| served.stage) {
+                Some(Stage::Waiting(incoming, _)) => Stopped::Waiting(incoming),
+                _ => Stopped::No,
+            },
+            Stage::Inline(key) if !polled => match self.slots.take(*key) {
+                Some(handler) => {
+                    self.running -= 1;
+                    self.calls.remove(&id);
+                    Stopped::Inline(handler)
+                }
+                None => {
+                    served.stage = Stage::Cancelled;
+                    Stopped::Polling
+                }
+            },
+            Stage::Inline(_) | Stage::Starting | Stage::Cancelled => {
+                served.stage = Stage::Cancelled;
+                Stopped::Polling
+            }
+            Stage::Task(abort) => Stopped::Task(abort.clone()),
+        }
+    }
+
+    /// The calls whose time is over; finds the next deadline.
+    pub(super) fn due(&mut self, now: Instant) -> Vec<u64> {
+        if self.earliest.is_none_or(|earliest| earliest > now) {
+            return Vec::new();
+        }
+        let mut due = Vec::new();
+        self.earliest = None;
+        for (id, served) in &self.calls {
+            match served.deadline {
+                Some(deadline) if deadline <= now => due.push(*id),
+                Some(deadline) => {
+                    self.earliest = Some(self.earliest.map_or(deadline, |earliest| earliest.min(deadline)));
+                }
+                None => {}
+            }
+        }
+        due.sort_unstable();
+        due
+    }
+
+    pub(super) fn ids(&self) -> Vec<u64> {
+        let mut ids: Vec<u64> = self.calls.keys().copied().collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Whether handlers are polled or wait to be.
+    pub(super) fn is_busy(&self) -> bool {
+        self.polling.is_some() || !self.queue.is_empty() || self.slots.has_woken()
+    }
+
+    /// Whether the runner has been in one poll since the last look; if so, another epoch begins.
+    pub(super) fn stuck(&mut self) -> Option<(Arc<Route>, u64)> {
+        let same = self.seen == self.polls;
+        self.seen = self.polls;
+        let polling = self.polling.as_mut().filter(|polling| same && !polling.stuck)?;
+        polling.stuck = true;
+        let route = Arc::clone(&polling.route);
+        self.polling = None;
+        self.running += 1;
+        self.epoch += 1;
+        Some((route, self.epoch))
+    }
+
+    /// The peer may send so many bytes of requests again; told a little at a time, see [`Limits::held_back`].
+    pub(super) fn give_back_window(&mut self, bytes: usize) {
+        self.window_returned += bytes as u32;
+        if self.window_returned >= self.held_back {
+            wire::put_credit(&mut self.replies.small, 0, self.window_returned);
+            self.window_used -= u64::from(self.window_returned);
+            self.window_returned = 0;
+        }
+    }
+
+    /// What to tell of a call that ended before it was started.
+    pub(super) fn waited_too_long(&self, why: &Status) -> Status {
+        if why.code() != Code::DeadlineExceeded {
+            return why.clone();
+        }
+        let most = self.most_running;
+        let text = format!("running: the request waited too long for one of {most} running handlers to end");
+        Status::of_call(Code::DeadlineExceeded, text)
+    }
+
+    pub(super) fn close(&mut self) -> Left {
+        self.closed = true;
+        self.queue.clear();
+        Left {
+            served: self.calls.drain().map(|(_, served)| served).collect(),
+            runner: self.runner.take(),
+            _handlers: self.slots.take_all(),
+            _frames: std::mem::take(&mut self.replies),
+        }
+    }
+
+    pub(super) fn shrink(&mut self) {
+        if self.calls.is_empty() {
+            self.calls.shrink_to_fit();
+            self.queue = VecDeque::new();
+            self.slots.shrink();
+        }
+        if self.replies.is_empty() {
+            self.replies = Frames::default();
+        }
+    }
+
+    fn poll_begins(&mut self, id: u64, route: &Arc<Route>) {
+        self.polls += 1;
+        self.polling = Some(Polling { id, route: Arc::clone(route), stuck: false });
+    }
+
+    /// If it was this runner's that was in charge; one that was replaced counted among the running.
+    fn poll_ended(&mut self, id: u64) {
+        if self.polling.as_ref().is_some_and(|polling| polling.id == id) {
+            self.polling = None;
+        } else {
+            self.running = self.running.saturating_sub(1);
+        }
+    }
+}
+
+fn is_waiting(calls: &HashMap<u64, Served, BuildHasherDefault<IdHasher>>, entry: &(u64, u64)) -> bool {
+    let (id, arrival) = entry;
+    calls.get(id).is_some_and(|served| matches!(&served.stage, Stage::Waiting(_, at) if at == arrival))
+}
+
+/// Spreads ids, which a peer chooses, well enough: the table never has more than `in_flight` of them.
+#[derive(Default)]
+pub(super) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, id: u64) {
+        // Multiplied by 2^64 over the golden ratio (Fibonacci hashing, Knuth, TAOCP 3, 6.4).
+        self.0 = (self.0 ^ id).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.0 ^= self.0 >> 32;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
