@@ -118,7 +118,7 @@ impl fmt::Display for Report<'_> {
         let Self { settings, cores, workers, .. } = self;
         writeln!(
             f,
-            "{} rounds of {:?} after {:?} of warm-up; {cores} cores, {workers} workers on each side; median (min – max)",
+            "{} rounds of {:?} after {:?} of warm-up; {cores} cores, {workers} workers a side; median (min – max)",
             settings.rounds, settings.window, settings.warm_up
         )?;
         for RowSummary { row, subjects } in &self.rows {

@@ -1,5 +1,5 @@
-//! RPC from a plain Rust trait: `#[rpc_service]` makes a typed client and a server of it, and this crate runs them,
-//! with many calls at a time over one connection.
+//! RPC from a plain Rust trait: `#[rpc_service]` makes a typed client and a server of it. This crate runs them, with
+//! many calls at a time over one connection.
 //!
 //! ```
 //! use rpc_runtime::prelude::*;

@@ -437,21 +437,13 @@ impl Calls {
 
     fn allocate(&mut self, deadline: Option<Instant>, waker: Option<Waker>) -> CallId {
         let index = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot {
-                generation: 0,
-                stage: Stage::Free,
-                waker: None,
-                deadline: None,
-                position: NOT_BEGUN,
-            });
+            self.slots.push(Slot::default());
             (self.slots.len() - 1) as u32
         });
         let slot = &mut self.slots[index as usize];
-        slot.generation = slot.generation.wrapping_add(1).max(1);
-        slot.deadline = deadline;
-        slot.waker = waker;
-        slot.position = NOT_BEGUN;
-        CallId { index, generation: slot.generation }
+        let generation = slot.generation.wrapping_add(1).max(1);
+        *slot = Slot { generation, waker, deadline, ..Slot::default() };
+        CallId { index, generation }
     }
 
     fn release(&mut self, index: u32) {

@@ -29,6 +29,12 @@ pub(super) struct Slot {
     pub(super) position: u64,
 }
 
+impl Default for Slot {
+    fn default() -> Self {
+        Self { generation: 0, stage: Stage::Free, waker: None, deadline: None, position: NOT_BEGUN }
+    }
+}
+
 #[derive(Debug)]
 pub(super) enum Stage {
     Free,

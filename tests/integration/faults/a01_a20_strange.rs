@@ -72,6 +72,7 @@ async fn strange_responses_of_all_kinds_hurt_no_call() {
 async fn a_peer_that_sends_strange_responses_without_end_is_closed() {
     let (channel, mut peer) = channel_to_peer(1 << 16, GENEROUS).await;
     let call = DeskClient::new(channel.clone()).wait(1).start();
+    soon(peer.next()).await.unwrap();
     for _ in 0..101 {
         peer.answer(0, "7").await;
     }

@@ -106,8 +106,9 @@ impl Admission {
         if self.parts.contains_key(&frame.id) {
             return duplicate(frame.id);
         }
+        let admitted = self.admit(frame);
         self.open += 1;
-        match self.admit(frame) {
+        match admitted {
             Ok((route, metadata, deadline, size)) => self.accept(frame, route, metadata, deadline, size),
             Err((status, verdict)) => {
                 let committed = self.commit();
@@ -189,7 +190,7 @@ impl Admission {
     /// Whether a new call may come in, and which handler it is for.
     fn admit(&mut self, frame: &Frame<'_>) -> Result<Terms, (Status, Verdict)> {
         let limits = &self.serving.shared.local;
-        if self.open > limits.in_flight {
+        if self.open >= limits.in_flight {
             let text = format!("in_flight: {} calls are in flight, the limit is {}", self.open, limits.in_flight);
             return Err((Status::of_call(Code::ResourceExhausted, text), Verdict::Fault));
         }

@@ -86,10 +86,11 @@ impl Serving {
     /// Replaces a runner that has been in one poll since the last look, at least 10 ms ago. The handler that holds
     /// it up loses its trust; the others go on.
     pub(super) fn relieve(self: &Arc<Self>, now: Instant) {
-        let mut table = self.lock();
-        let stuck = table.stuck();
-        drop(table);
-        if let Some((route, epoch)) = stuck.filter(|_| self.several_workers) {
+        if !self.several_workers {
+            return;
+        }
+        let stuck = self.lock().stuck();
+        if let Some((route, epoch)) = stuck {
             route.trust.lose(self.router.now_ms(now));
             tracing::debug!("a handler of {} holds up its connection's runner", route.descriptor.full_name);
             runner::spawn(self, epoch);
@@ -98,7 +99,7 @@ impl Serving {
 
     /// The caller of this call has gone.
     pub(super) fn cancel(&self, id: u64, why: &Status) {
-        let stopped = self.lock().stop(id);
+        let stopped = self.lock().stop(id, why);
         self.after_stop(id, stopped, why);
     }
 

@@ -18,8 +18,7 @@ use super::{
 };
 use crate::{
     call::Scene,
-    metadata::Metadata,
-    router::{Finished, Reply, Route, Running},
+    router::{Finished, Route, Running},
     status::{Code, Status},
 };
 
@@ -155,9 +154,8 @@ impl Runner {
             Some(AfterNote::Drop(id, handler)) => {
                 drop(handler);
                 let mut table = self.serving.lock();
-                table.forget(id);
-                let status = Status::of_call(Code::Cancelled, "the call was cancelled");
-                self.serving.push_status(&mut table, id, status);
+                let why = table.forget(id).unwrap_or_else(cancelled);
+                self.serving.push_status(&mut table, id, why.executed_unknown());
             }
         }
     }
@@ -224,10 +222,8 @@ impl Runner {
 
     fn stopped_before_start(&self, id: u64) {
         let mut table = self.serving.lock();
-        table.forget(id);
-        let status = Status::of_call(Code::Cancelled, "the call was cancelled").not_executed();
-        let finished = Finished { reply: Reply::Status(status), metadata: Metadata::new() };
-        self.serving.push_reply(&mut table, id, "", finished);
+        let why = table.forget(id).unwrap_or_else(cancelled);
+        self.serving.push_status(&mut table, id, why.not_executed());
     }
 
     fn poll_handler(&mut self, id: u64, key: Key, mut running: Running, waker: Waker) -> Polled {
@@ -274,6 +270,10 @@ impl Runner {
         // The time of the write is no handler's.
         self.now = Instant::now();
     }
+}
+
+fn cancelled() -> Status {
+    Status::of_call(Code::Cancelled, "the call was cancelled")
 }
 
 /// What a note leaves to be done without the lock.

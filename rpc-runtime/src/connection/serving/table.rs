@@ -62,8 +62,8 @@ pub(super) enum Stage {
     Waiting(Incoming, u64),
     /// In a slot of the runner, or being polled by it.
     Inline(Key),
-    /// Being polled, and to be dropped after that.
-    Cancelled,
+    /// Being polled or spawned, and to be dropped after that, for this reason.
+    Stopped(Status),
     Task(AbortHandle),
     /// Its task is being spawned.
     Starting,
@@ -194,7 +194,7 @@ impl Table {
 
     /// A handler gets a task: it counts as running from now on. `false`: the call was stopped meanwhile.
     pub(super) fn task_begins(&mut self, id: u64) -> bool {
-        let here = self.calls.get(&id).is_some_and(|served| !matches!(served.stage, Stage::Cancelled));
+        let here = self.calls.get(&id).is_some_and(|served| !matches!(served.stage, Stage::Stopped(_)));
         self.running += usize::from(here);
         here
     }
@@ -202,7 +202,7 @@ impl Table {
     /// Remembers how to end the task of a call; ends it now if the call was stopped meanwhile.
     pub(super) fn task_is(&mut self, id: u64, abort: AbortHandle) -> Option<AbortHandle> {
         match self.calls.get_mut(&id) {
-            Some(served) if matches!(served.stage, Stage::Cancelled) => {
+            Some(served) if matches!(served.stage, Stage::Stopped(_)) => {
                 served.stage = Stage::Task(abort.clone());
                 Some(abort)
             }
@@ -262,13 +262,16 @@ impl Table {
         self.forget(id);
     }
 
-    /// Forgets a call whose terminal frame is on its way.
-    pub(super) fn forget(&mut self, id: u64) {
-        self.calls.remove(&id);
+    /// Forgets a call whose terminal frame is on its way. Gives the reason if it was stopped.
+    pub(super) fn forget(&mut self, id: u64) -> Option<Status> {
+        match self.calls.remove(&id)?.stage {
+            Stage::Stopped(why) => Some(why),
+            _ => None,
+        }
     }
 
     /// Ends a call early, as far as that can be done here.
-    pub(super) fn stop(&mut self, id: u64) -> Stopped {
+    pub(super) fn stop(&mut self, id: u64, why: &Status) -> Stopped {
         let Some(served) = self.calls.get_mut(&id) else { return Stopped::No };
         served.deadline = None;
         let polled = self.polling.as_ref().is_some_and(|polling| polling.id == id);
@@ -284,12 +287,12 @@ impl Table {
                     Stopped::Inline(handler)
                 }
                 None => {
-                    served.stage = Stage::Cancelled;
+                    served.stage = Stage::Stopped(why.clone());
                     Stopped::Polling
                 }
             },
-            Stage::Inline(_) | Stage::Starting | Stage::Cancelled => {
-                served.stage = Stage::Cancelled;
+            Stage::Inline(_) | Stage::Starting | Stage::Stopped(_) => {
+                served.stage = Stage::Stopped(why.clone());
                 Stopped::Polling
             }
             Stage::Task(abort) => Stopped::Task(abort.clone()),
