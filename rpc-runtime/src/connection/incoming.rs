@@ -75,6 +75,7 @@ impl Incoming {
                 Some(Input::Frame(at)) if at.kind() == Kind::Response => {
                     let frame = receive.frame(&at);
                     if self.is_simple(&frame) {
+                        state.forget_rest(frame.id);
                         self.wakers.extend(state.calls.answer(frame.id, Ending::Ok, Metadata::new(), frame.body));
                     } else {
                         drop(state);
@@ -108,7 +109,7 @@ impl Incoming {
         let limit = self.shared.local.max_header;
         let text = format!("the response has a header of {header} bytes, more than max_header, {limit}");
         self.fail(id, more, Status::of_call(Code::ResourceExhausted, text), now);
-        self.wakers.drain(..).for_each(Waker::wake);
+        self.settle(now);
         Verdict::Fault
     }
 
@@ -142,7 +143,7 @@ impl Incoming {
             Err(text) => Status::of_call(Code::Internal, text),
         };
         self.fail(frame.id, false, status, now);
-        self.wakers.drain(..).for_each(Waker::wake);
+        self.settle(now);
         Verdict::Fine
     }
 
@@ -243,8 +244,9 @@ impl Incoming {
             }
             ending => Answer { ending, metadata, body },
         };
-        let waker = self.shared.lock().calls.answer_owned(id, answer);
-        self.wakers.extend(waker);
+        let mut state = self.shared.lock();
+        state.forget_rest(id);
+        self.wakers.extend(state.calls.answer_owned(id, answer));
     }
 
     /// The terminal frame of a call is of no use: the call fails, what still comes of the frame is thrown away.
@@ -257,8 +259,18 @@ impl Incoming {
             }
             self.wakers.extend(state.calls.fail(id, status));
         } else {
+            state.forget_rest(id);
             self.wakers.extend(state.calls.answer_owned(id, Answer::of_status(status)));
         }
+    }
+
+    /// A call has ended otherwise than by a run of responses: those that waited for its room are sent.
+    fn settle(&mut self, now: Instant) {
+        let mut state = self.shared.lock();
+        let push = pump(&mut state, now);
+        drop(state);
+        self.shared.act(push);
+        self.wakers.drain(..).for_each(Waker::wake);
     }
 }
 

@@ -212,7 +212,9 @@ impl Shared {
         let mut state = self.lock();
         let State { calls, frames, .. } = &mut *state;
         let left = calls.abandon(id, frames);
-        let push = if left.cancelled { state.push(false) } else { Push::Nothing };
+        // What it took up, or held back in the queue, is room for others.
+        let pumped = state.calls.has_queue() && state.pump(Instant::now());
+        let push = if left.cancelled || pumped { state.push(false) } else { Push::Nothing };
         drop(state);
         self.act(push);
         drop(left);
@@ -493,6 +495,14 @@ impl State {
         let next = calls.expire(now, frames, wakers);
         let flusher = if self.pump(now) || !self.frames.is_empty() { self.wake_flusher() } else { None };
         (next, flusher)
+    }
+
+    /// The terminal frame of a call has come: no further part of its request follows.
+    pub(super) fn forget_rest(&mut self, id: u64) {
+        if self.frames.has_begun() && self.calls.is_open(id) {
+            let taken_back = self.frames.take_back(id);
+            self.calls.refund(&taken_back);
+        }
     }
 
     /// Sends the calls that waited, as far as there is room now; `false` when none was sent.
