@@ -140,7 +140,9 @@ impl Driver {
         self.end_if_done(began)?;
         self.flush();
         self.look_at_clock(cx)?;
-        if self.serving.is_woken(cx.waker()) {
+        // A new task runs next on this worker, before which tokio wakes no other worker to look after input. If it
+        // blocks, nobody would; whoever yields is noticed.
+        if self.serving.is_woken(cx.waker()) || self.serving.has_handed_over() {
             cx.waker().wake_by_ref();
         }
         Ok(())
@@ -452,7 +454,8 @@ impl Driver {
     fn arm(&mut self) -> Option<Instant> {
         let mut state = self.shared.lock();
         let active = self.is_active(&state);
-        state.driver_awaits_handlers = self.serving.has_waiting() || self.serving.draining;
+        state.driver_awaits_handlers =
+            self.serving.has_waiting() || self.serving.draining;
         state.driver_awaits_unsent = if self.pong.is_some() {
             Some(usize::MAX)
         } else if self.serving.choked {

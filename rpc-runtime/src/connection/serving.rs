@@ -51,6 +51,8 @@ pub(super) struct Serving {
     pub(super) choked: bool,
     /// No further calls are taken.
     pub(super) draining: bool,
+    /// A handler was given a task since the last look.
+    handed_over: bool,
     earliest: Option<Instant>,
     window_used: u64,
     window_returned: u32,
@@ -120,6 +122,7 @@ impl Serving {
             unsent_terminals: 0,
             choked: false,
             draining: false,
+            handed_over: false,
             earliest: None,
             window_used: 0,
             window_returned: 0,
@@ -246,6 +249,7 @@ impl Serving {
         let Some(route) = self.inline.get(key).map(|handler| Arc::clone(&handler.route)) else { return true };
         if !route.runs_inline(self.router.now_ms(self.clock.now)) {
             if let (Some(handler), Some(call)) = (self.inline.take(key), self.calls.get_mut(&id)) {
+                self.handed_over = true;
                 call.stage = Stage::Task(task::spawn_running(&self.shared, &self.router, id, handler, call.deadline));
             }
             return true;
@@ -267,6 +271,11 @@ impl Serving {
     /// Whether a handler was woken; if none, `waker` will be told.
     pub(super) fn is_woken(&self, waker: &std::task::Waker) -> bool {
         self.inline.is_woken(waker)
+    }
+
+    /// Whether a handler was given a task since the last look, and another worker could take over from this one.
+    pub(super) fn has_handed_over(&mut self) -> bool {
+        std::mem::take(&mut self.handed_over) && self.clock.several_workers
     }
 
     /// Starts the next of the requests that wait, if there is room; `false` when there is nothing to start.
@@ -408,6 +417,7 @@ impl Serving {
     fn start_task(&mut self, id: u64, route: Arc<Route>, metadata: Metadata, deadline: Option<Instant>, body: Vec<u8>) {
         self.give_back_window(body.len());
         self.running += 1;
+        self.handed_over = true;
         let scene = Scene::new(route.descriptor, Arc::clone(&self.shared.peer), deadline, metadata);
         let abort = task::spawn(&self.shared, id, route, scene, deadline, body, &self.router);
         self.calls.insert(id, Served { deadline, stage: Stage::Task(abort) });
