@@ -455,7 +455,7 @@ impl Driver {
         let mut state = self.shared.lock();
         let active = self.is_active(&state);
         state.driver_awaits_handlers =
-            self.serving.has_waiting() || self.serving.draining;
+            self.serving.has_waiting() || self.serving.draining || self.goodbye.received.is_some();
         state.driver_awaits_unsent = if self.pong.is_some() {
             Some(usize::MAX)
         } else if self.serving.choked {
