@@ -78,6 +78,10 @@ impl Channel {
         } else {
             let closed = Status::of_call(Code::Cancelled, "the connection was closed here").at(&self.0.address);
             self.0.state.send_replace(ConnectionState::Closed(closed));
+            // Who dialled may have been done in between.
+            if let Some(connection) = self.0.connection.get() {
+                connection.close();
+            }
         }
     }
 
@@ -132,15 +136,40 @@ impl Channel {
         if let Some(connection) = self.0.connection.get() {
             return Ok(connection);
         }
-        if let ConnectionState::Closed(closed) = &*self.0.state.borrow() {
-            return Err(closed.clone().not_executed());
-        }
         let dialling = Dialling(&self.0.state);
-        self.0.state.send_replace(ConnectionState::Connecting);
-        let connection = self.dial().await.map_err(|status| status.at(&self.0.address).not_executed())?;
+        self.0.state.send_if_modified(|state| {
+            let open = !matches!(state, ConnectionState::Closed(_));
+            if open {
+                *state = ConnectionState::Connecting;
+            }
+            open
+        });
+        let connection = tokio::select! {
+            biased;
+            closed = self.closed() => return Err(closed.not_executed()),
+            dialled = self.dial() => dialled.map_err(|status| status.at(&self.0.address).not_executed())?,
+        };
         std::mem::forget(dialling);
         let connection = self.0.connection.get_or_init(|| connection);
+        // Closed before there was a connection to close, or lost already.
+        if let ConnectionState::Closed(closed) = self.state() {
+            connection.close();
+            return Err(closed.not_executed());
+        }
         Ok(connection)
+    }
+
+    /// Waits for the end of the channel and gives its reason.
+    async fn closed(&self) -> Status {
+        let mut states = self.0.state.subscribe();
+        loop {
+            if let ConnectionState::Closed(reason) = &*states.borrow_and_update() {
+                return reason.clone();
+            }
+            if states.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
     }
 
     async fn dial(&self) -> Result<Connection, Status> {

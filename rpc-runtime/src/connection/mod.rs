@@ -190,7 +190,14 @@ fn start(
         Writer::Owned(_) => None,
     };
     let peer = Peer { address: peer, metadata: agreement.metadata };
-    watch.send_replace(ConnectionState::Ready);
+    watch.send_if_modified(|state| {
+        // Unless its owner has closed it meanwhile.
+        let open = !matches!(state, ConnectionState::Closed(_));
+        if open {
+            *state = ConnectionState::Ready;
+        }
+        open
+    });
     let shared = Arc::new(Shared::new(side, agreement.codec, limits.clone(), agreement.remote, peer, inline, watch));
     let serving = Serving::new(Arc::clone(router), Arc::clone(&shared));
     let driver = Driver::new(Arc::clone(&shared), reader, serving);
