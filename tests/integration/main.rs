@@ -1,6 +1,7 @@
 //! What crosses crates: one binary for all integration tests.
 
 mod arith;
+mod client_and_server;
 mod compile_fail;
 mod evolution;
 mod faults;

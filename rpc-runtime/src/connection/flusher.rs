@@ -4,13 +4,16 @@
 use std::{
     future::poll_fn,
     io::{self, IoSlice},
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use tokio::{io::AsyncWrite, time::Instant};
+use tokio::{
+    io::AsyncWrite,
+    time::{Instant, Sleep, sleep_until},
+};
 
 use super::{
     frames::Batch,
@@ -113,10 +116,13 @@ fn fail(shared: &Shared, error: io::Error) {
 ///
 /// tokio's own yield returns after a turn of its driver, which collects the larger batch; but beside tasks that
 /// compute it takes until they all have run (10 ms beside four of 100 µs). A task that wakes itself waits for the
-/// queue only (0.3 ms there).
+/// queue only (0.3 ms there). And beside a task that blocks its thread tokio's yield does not return before that is
+/// over, whatever other threads are idle: so a timer, which any thread looks after, ends it.
 struct Pause {
     own: Duration,
     own_until: Option<Instant>,
+    /// Ends the yield that is under way, and now and then one too many: it is not moved for each.
+    rescue: Option<Pin<Box<Sleep>>>,
 }
 
 /// A yield that took longer than this makes the flusher wake itself for a while.
@@ -124,10 +130,12 @@ const LONG: Duration = Duration::from_micros(500);
 /// For so long at first, and twice as long each time it repeats.
 const AVOID: Duration = Duration::from_millis(100);
 const AVOID_LONGEST: Duration = Duration::from_secs(10);
+/// No yield takes longer than this, as long as one thread of the runtime is not blocked.
+const RESCUE: Duration = Duration::from_millis(1);
 
 impl Default for Pause {
     fn default() -> Self {
-        Self { own: AVOID / 2, own_until: None }
+        Self { own: AVOID / 2, own_until: None, rescue: None }
     }
 }
 
@@ -137,7 +145,17 @@ impl Pause {
         if self.own_until.is_some_and(|until| before < until) {
             return wake_self_once().await;
         }
-        tokio::task::yield_now().await;
+        let by = before + RESCUE;
+        let rescue = self.rescue.get_or_insert_with(|| Box::pin(sleep_until(by)));
+        if rescue.deadline() <= before {
+            rescue.as_mut().reset(by);
+        }
+        let mut yielding = pin!(tokio::task::yield_now());
+        poll_fn(|cx| match yielding.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => rescue.as_mut().poll(cx),
+        })
+        .await;
         if before.elapsed() > LONG {
             self.own = (self.own * 2).min(AVOID_LONGEST);
             self.own_until = Some(before + self.own);

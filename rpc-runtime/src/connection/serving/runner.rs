@@ -43,6 +43,7 @@ pub(super) fn spawn(serving: &Arc<Serving>, epoch: u64) {
         first_reply_at: None,
         share_since: now,
         share: Duration::ZERO,
+        handed_over: false,
     };
     #[expect(clippy::disallowed_methods, reason = "it ends when the table is closed, or when it was replaced")]
     tokio::spawn(runner);
@@ -56,6 +57,8 @@ struct Runner {
     first_reply_at: Option<Instant>,
     share_since: Instant,
     share: Duration,
+    /// A handler was given a task in this turn.
+    handed_over: bool,
 }
 
 /// A poll that is over, to be noted with the next look at the table.
@@ -82,6 +85,7 @@ impl Future for Runner {
                 }
                 Step::Idle => {
                     this.flush();
+                    this.rouse_another_worker(cx.waker());
                     return Poll::Pending;
                 }
                 Step::Poll(id, key, running) => polled = this.go_on(id, key, running),
@@ -172,6 +176,7 @@ impl Runner {
         let begins = table.task_begins(id);
         drop(table);
         if begins {
+            self.handed_over = true;
             let abort = task::spawn_running(&self.serving, id, running, deadline);
             let stopped = self.serving.lock().task_is(id, abort);
             if let Some(abort) = stopped {
@@ -207,16 +212,25 @@ impl Runner {
         }
     }
 
-    fn start_task(&self, id: u64, route: Arc<Route>, scene: Scene, deadline: Option<Instant>, body: Vec<u8>) {
+    fn start_task(&mut self, id: u64, route: Arc<Route>, scene: Scene, deadline: Option<Instant>, body: Vec<u8>) {
         let begins = self.serving.lock().task_begins(id);
         if !begins {
             self.stopped_before_start(id);
             return;
         }
+        self.handed_over = true;
         let abort = task::spawn(&self.serving, id, route, scene, deadline, body);
         let stopped = self.serving.lock().task_is(id, abort);
         if let Some(abort) = stopped {
             abort.abort();
+        }
+    }
+
+    /// The task of a handler runs next on this worker, before which tokio wakes no other worker to look after input. If
+    /// the handler blocks, nobody would; whoever yields is noticed.
+    fn rouse_another_worker(&mut self, waker: &Waker) {
+        if std::mem::take(&mut self.handed_over) && self.serving.several_workers {
+            waker.wake_by_ref();
         }
     }
 
