@@ -192,14 +192,6 @@ impl Calls {
         self.end(wire_id, |_| answer)
     }
 
-    /// The peer has answered before all of the request had left: what is taken back is not charged to the window.
-    pub(super) fn refund(&mut self, taken_back: &TakenBack) {
-        match taken_back {
-            TakenBack::Gone => {}
-            TakenBack::Whole(bytes) | TakenBack::Rest(bytes) => self.window += *bytes as u64,
-        }
-    }
-
     /// Whether a call with this id waits for its terminal frame.
     pub(super) fn is_open(&self, wire_id: u64) -> bool {
         self.open_slot(wire_id).is_some()

@@ -64,11 +64,6 @@ impl Frames {
         !self.large.is_empty()
     }
 
-    /// Whether a large message has left in part.
-    pub(super) fn has_begun(&self) -> bool {
-        self.begun > 0
-    }
-
     /// Moves all frames of `other` behind those that are here.
     pub(super) fn append(&mut self, other: &mut Self) {
         if self.small.is_empty() {

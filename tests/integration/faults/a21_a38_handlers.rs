@@ -153,8 +153,6 @@ fn a_handler_that_blocks_delays_nobody_whose_call_came_in_the_same_read() {
 
 /// A34.
 #[test]
-#[ignore = "a method that has earned trust is polled in the connection's task, where its first long block is noticed \
-            only when it is over"]
 fn a_handler_that_blocks_after_a_thousand_quick_calls_of_its_method_delays_no_neighbour() {
     let server = several_workers();
     let seen = Seen::new();

@@ -5,7 +5,6 @@ use std::{
     future::Future,
     pin::Pin,
     task::{Context, Waker},
-    time::Duration,
 };
 
 use tokio::time::{Instant, Sleep};
@@ -20,22 +19,17 @@ use crate::{
     wire,
 };
 
-/// A runner that is in one poll for this long, or twice as long, is replaced.
-const RELIEF: Duration = Duration::from_millis(10);
-
 /// When to look at what.
 pub(super) struct Clock {
     sleep: Option<Pin<Box<Sleep>>>,
     /// When the connection at work is looked at next.
     tick_at: Option<Instant>,
-    /// When the runner at work is looked at next.
-    relief_at: Option<Instant>,
     liveness: Liveness,
 }
 
 impl Clock {
     pub(super) fn new(now: Instant) -> Self {
-        Self { sleep: None, tick_at: None, relief_at: None, liveness: Liveness::new(now) }
+        Self { sleep: None, tick_at: None, liveness: Liveness::new(now) }
     }
 }
 
@@ -58,9 +52,6 @@ impl Driver {
     /// When the driver has to look at the clock next.
     fn arm(&mut self) -> Option<Instant> {
         let now = self.admission.now;
-        if self.clock.relief_at.is_none() && self.serving.is_busy() {
-            self.clock.relief_at = Some(now + RELIEF);
-        }
         let serving = [self.serving.earliest(), self.admission.earliest()];
         let (idle, choked) = (self.serving.is_empty() && self.admission.is_empty(), self.serving.is_choked());
         let mut state = self.shared.lock();
@@ -75,7 +66,7 @@ impl Driver {
         } else {
             None
         };
-        let own = [state.armed, self.clock.tick_at, self.clock.relief_at, self.goodbye.by];
+        let own = [state.armed, self.clock.tick_at, self.goodbye.by];
         state.armed = own.into_iter().chain(serving).flatten().min();
         state.armed
     }
@@ -83,10 +74,6 @@ impl Driver {
     /// The sleep has ended: something may be due.
     fn on_time(&mut self, now: Instant) -> Result<(), Status> {
         self.admission.now = now;
-        if self.clock.relief_at.is_some_and(|relief_at| relief_at <= now) {
-            self.clock.relief_at = None;
-            self.serving.relieve(now);
-        }
         self.admission.expire(now);
         self.serving.flush();
         if self.goodbye.broken.is_none() {

@@ -6,6 +6,7 @@ mod runner;
 mod slots;
 mod table;
 mod task;
+mod watchdog;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -34,13 +35,15 @@ pub(super) struct Serving {
     table: Mutex<Table>,
     /// Whether another worker can go on while a handler holds one up.
     several_workers: bool,
+    runtime: Handle,
 }
 
 impl Serving {
     pub(super) fn new(shared: Arc<Shared>, router: Arc<Router>) -> Arc<Self> {
-        let several_workers = Handle::current().metrics().num_workers() > 1;
+        let runtime = Handle::current();
+        let several_workers = runtime.metrics().num_workers() > 1;
         let table = Mutex::new(Table::new(&shared.local));
-        Arc::new(Self { shared, router, table, several_workers })
+        Arc::new(Self { shared, router, table, several_workers, runtime })
     }
 
     /// Starts the task that polls handlers. It ends with [`close`](Self::close).
@@ -65,11 +68,6 @@ impl Serving {
         self.lock().earliest
     }
 
-    /// Whether handlers are at work or wait to be, so that somebody has to look after the runner.
-    pub(super) fn is_busy(&self) -> bool {
-        self.lock().is_busy()
-    }
-
     /// Too many bytes of responses wait to be written, or no longer: nothing further is started meanwhile.
     pub(super) fn set_choked(&self, choked: bool) {
         let mut table = self.lock();
@@ -83,18 +81,16 @@ impl Serving {
         self.lock().choked
     }
 
-    /// Replaces a runner that has been in one poll since the last look, at least 10 ms ago. The handler that holds
-    /// it up loses its trust; the others go on.
-    pub(super) fn relieve(self: &Arc<Self>, now: Instant) {
-        if !self.several_workers {
-            return;
-        }
-        let stuck = self.lock().stuck();
+    /// Replaces the runner if it has been in one poll since the last look: the handler that holds it up loses its
+    /// trust, the others go on. `false` when there has been nothing to look at since the last look.
+    fn look(self: &Arc<Self>) -> bool {
+        let (stuck, at_work) = self.lock().look();
         if let Some((route, epoch)) = stuck {
-            route.trust.lose(self.router.now_ms(now));
+            route.trust.lose(self.router.now_ms(Instant::now()));
             tracing::debug!("a handler of {} holds up its connection's runner", route.descriptor.full_name);
             runner::spawn(self, epoch);
         }
+        at_work
     }
 
     /// The caller of this call has gone.

@@ -14,7 +14,7 @@ use super::{
     Serving,
     slots::Key,
     table::{Incoming, Step},
-    task,
+    task, watchdog,
 };
 use crate::{
     call::Scene,
@@ -45,8 +45,7 @@ pub(super) fn spawn(serving: &Arc<Serving>, epoch: u64) {
         share: Duration::ZERO,
         handed_over: false,
     };
-    #[expect(clippy::disallowed_methods, reason = "it ends when the table is closed, or when it was replaced")]
-    tokio::spawn(runner);
+    serving.runtime.spawn(runner);
 }
 
 struct Runner {
@@ -112,12 +111,18 @@ impl Runner {
         let mut table = self.serving.lock();
         let ended = polled.and_then(|polled| self.note_under(&mut table, polled));
         let step = table.next(self.epoch, fresh);
+        let unwatched = self.serving.several_workers
+            && matches!(step, Step::Start(..) | Step::Poll(..))
+            && !std::mem::replace(&mut table.watched, true);
         if matches!(step, Step::Idle) {
             old.0 = table.runner.replace(waker.clone());
             (woken, old.1) = table.slots.ready.poll_woken(waker);
         }
         drop(table);
         drop(old);
+        if unwatched {
+            watchdog::watch(Arc::downgrade(&self.serving));
+        }
         self.after_note(ended);
         if woken {
             waker.wake_by_ref();

@@ -95,11 +95,6 @@ impl Slots {
         self.slots[key.0].waker.clone()
     }
 
-    /// Whether a handler was woken and not polled yet.
-    pub(super) fn has_woken(&self) -> bool {
-        !self.turn.is_empty() || !self.ready.lock().keys.is_empty()
-    }
-
     /// Frees all slots if none is taken.
     pub(super) fn shrink(&mut self) {
         if self.slots.len() == self.free.len() && self.turn.is_empty() {

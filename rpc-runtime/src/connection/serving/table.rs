@@ -40,6 +40,8 @@ pub(super) struct Table {
     polls: u64,
     /// `polls` at the last look.
     seen: u64,
+    /// The watchdog looks.
+    pub(super) watched: bool,
     pub(super) replies: Frames,
     /// How many terminal frames are among the replies.
     pub(super) replied: u32,
@@ -79,8 +81,6 @@ pub(super) struct Incoming {
 struct Polling {
     id: u64,
     route: Arc<Route>,
-    /// Another runner has taken over.
-    stuck: bool,
 }
 
 /// What a call was doing when it was stopped.
@@ -118,6 +118,7 @@ impl Table {
             polling: None,
             polls: 0,
             seen: 0,
+            watched: false,
             replies: Frames::default(),
             replied: 0,
             choked: false,
@@ -325,22 +326,18 @@ impl Table {
         ids
     }
 
-    /// Whether handlers are polled or wait to be.
-    pub(super) fn is_busy(&self) -> bool {
-        self.polling.is_some() || !self.queue.is_empty() || self.slots.has_woken()
-    }
-
-    /// Whether the runner has been in one poll since the last look; if so, another epoch begins.
-    pub(super) fn stuck(&mut self) -> Option<(Arc<Route>, u64)> {
+    /// Whether the runner has been in one poll since the last look; if so, another epoch begins. And whether it has
+    /// done anything since then: if not, nobody has to look again before it does.
+    pub(super) fn look(&mut self) -> (Option<(Arc<Route>, u64)>, bool) {
         let same = self.seen == self.polls;
         self.seen = self.polls;
-        let polling = self.polling.as_mut().filter(|polling| same && !polling.stuck)?;
-        polling.stuck = true;
-        let route = Arc::clone(&polling.route);
-        self.polling = None;
-        self.running += 1;
-        self.epoch += 1;
-        Some((route, self.epoch))
+        let stuck = if same { self.polling.take() } else { None }.map(|polling| {
+            self.running += 1;
+            self.epoch += 1;
+            (polling.route, self.epoch)
+        });
+        self.watched = !self.closed && (!same || stuck.is_some());
+        (stuck, self.watched)
     }
 
     /// The peer may send so many bytes of requests again; told a little at a time, see [`Limits::held_back`].
@@ -387,7 +384,7 @@ impl Table {
 
     fn poll_begins(&mut self, id: u64, route: &Arc<Route>) {
         self.polls += 1;
-        self.polling = Some(Polling { id, route: Arc::clone(route), stuck: false });
+        self.polling = Some(Polling { id, route: Arc::clone(route) });
     }
 
     /// If it was this runner's that was in charge; one that was replaced counted among the running.
