@@ -5,7 +5,7 @@ use std::{
     future::Future,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -153,6 +153,54 @@ pub(super) async fn promptly<F: Future>(what: &str, future: F) -> F::Output {
         .await
         .map_err(|_| format!("{what}: not within 1 s"))
         .expect("in time")
+}
+
+/// What neighbours may be made to wait.
+const PROMPT: Duration = Duration::from_millis(100);
+
+/// How long neighbours waited, beside how long the machine lets a thread wait that only wants to wake up: other
+/// programs may hold it up, and that is no fault of what is tested.
+pub(super) struct Waits {
+    began: Instant,
+    slowest: (Duration, Duration),
+    rounds: usize,
+    ended: Arc<AtomicBool>,
+    machine: std::thread::JoinHandle<Duration>,
+}
+
+impl Waits {
+    pub(super) fn new() -> Self {
+        const NAP: Duration = Duration::from_millis(1);
+        let ended = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&ended);
+        let machine = std::thread::spawn(move || {
+            let mut longest = Duration::ZERO;
+            while !seen.load(Relaxed) {
+                let began = Instant::now();
+                std::thread::sleep(NAP);
+                longest = longest.max(began.elapsed() - NAP);
+            }
+            longest
+        });
+        Self { began: Instant::now(), slowest: Default::default(), rounds: 0, ended, machine }
+    }
+
+    pub(super) fn note(&mut self, sent: Instant) {
+        self.rounds += 1;
+        self.slowest = self.slowest.max((sent.elapsed(), self.began.elapsed()));
+    }
+
+    /// Nobody waited long, and there was somebody who could have.
+    pub(super) fn were_short(self) {
+        self.ended.store(true, Relaxed);
+        let machine = self.machine.join().expect("it only sleeps");
+        let Self { slowest: (slowest, at), rounds, .. } = self;
+        assert!(
+            slowest < PROMPT + machine,
+            "the slowest of {rounds} took {slowest:?}, at {at:?}; machine: {machine:?}"
+        );
+        assert!(rounds > 1, "there were no neighbours");
+    }
 }
 
 /// A task that ends with the test's runtime.

@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use rpc_runtime::{Channel, Code, CodecKind, Running, Server, rpc_service};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::a21_a38_service::{FaultsClient, Seen, serves, settled, spawn, within};
+use super::a21_a38_service::{FaultsClient, Seen, Waits, serves, settled, spawn, within};
 
 #[rpc_service]
 trait Texts {
@@ -188,17 +188,16 @@ const SLOW: Duration = Duration::from_secs(1);
 /// Calls in tasks of their own, for half of the slow time, are all answered promptly.
 async fn others_are_served(others: &FaultsClient) {
     let (others, began) = (others.clone(), Instant::now());
-    let slowest = spawn(async move {
-        let mut slowest = Duration::ZERO;
+    let waits = spawn(async move {
+        let mut waits = Waits::new();
         while began.elapsed() < SLOW / 2 {
             let sent = Instant::now();
             assert_eq!(others.add_in_task(1, 2).await.expect("it is answered"), 3);
-            slowest = slowest.max(sent.elapsed());
+            waits.note(sent);
         }
-        slowest
+        waits
     });
-    let slowest = within("the others", slowest).await.expect("it is answered");
-    assert!(slowest < Duration::from_millis(100), "the slowest took {slowest:?}");
+    within("the others", waits).await.expect("it does not panic").were_short();
 }
 
 /// A37.
