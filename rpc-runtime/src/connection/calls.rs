@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     frames::{Frames, TakenBack, request_header},
-    slot::{Abandoned, CallId, NOT_BEGUN, Polled, Slot, Stage, taken_already},
+    slot::{Abandoned, CallId, NOT_BEGUN, Polled, Slot, Stage, no_room, taken_already},
 };
 use crate::{
     call::{Answer, Ending, OutgoingRequest},
@@ -172,24 +172,26 @@ impl Calls {
         }
     }
 
-    /// The peer answered. Gives the waker of the caller, if somebody waits.
-    pub(super) fn answer(&mut self, wire_id: u64, ending: Ending, metadata: Metadata, body: &[u8]) -> Option<Waker> {
-        self.end(wire_id, |buffer| {
+    /// The peer answered. Gives the waker of the caller, if somebody waits. What has not left of the request does not
+    /// leave any more: the peer may answer at its first part.
+    pub(super) fn answer(
+        &mut self,
+        wire_id: u64,
+        ending: Ending,
+        metadata: Metadata,
+        body: &[u8],
+        frames: &mut Frames,
+    ) -> Option<Waker> {
+        self.end(wire_id, frames, |buffer| {
             buffer.clear();
             buffer.extend_from_slice(body);
             Answer { ending, metadata, body: std::mem::take(buffer) }
         })
     }
 
-    /// The same with a body that is handed over. What has not left of the request does not leave any more: the peer
-    /// may refuse it at its first part.
+    /// The same with a body that is handed over.
     pub(super) fn answer_owned(&mut self, wire_id: u64, answer: Answer, frames: &mut Frames) -> Option<Waker> {
-        if self.is_open(wire_id) {
-            if let TakenBack::Whole(bytes) | TakenBack::Rest(bytes) = frames.take_back(wire_id) {
-                self.window += bytes as u64;
-            }
-        }
-        self.end(wire_id, |_| answer)
+        self.end(wire_id, frames, |_| answer)
     }
 
     /// Whether a call with this id waits for its terminal frame.
@@ -333,11 +335,16 @@ impl Calls {
     }
 
     /// The terminal frame of a call has come.
-    fn end(&mut self, wire_id: u64, answer: impl FnOnce(&mut Vec<u8>) -> Answer) -> Option<Waker> {
+    fn end(&mut self, wire_id: u64, frames: &mut Frames, answer: impl FnOnce(&mut Vec<u8>) -> Answer) -> Option<Waker> {
         let Some(index) = self.open_slot(wire_id) else {
             self.count_stray();
             return None;
         };
+        if frames.has_large() {
+            if let TakenBack::Whole(bytes) | TakenBack::Rest(bytes) = frames.take_back(wire_id) {
+                self.window += bytes as u64;
+            }
+        }
         self.in_flight -= 1;
         let slot = &mut self.slots[index as usize];
         match &mut slot.stage {
@@ -370,7 +377,7 @@ impl Calls {
             let unsent = Status::of_call(Code::DeadlineExceeded, unsent).not_executed();
             if on_the_wire { (status, true) } else { (unsent, false) }
         } else {
-            (self.no_room().not_executed(), false)
+            (no_room(self.in_flight, &self.grant), false)
         };
         let slot = &mut self.slots[id.index as usize];
         slot.stage = Stage::Ended { answer: Answer::of_status(status), open };
@@ -419,16 +426,6 @@ impl Calls {
                 true
             }
         }
-    }
-
-    fn no_room(&self) -> Status {
-        let text = if self.in_flight >= self.grant.in_flight {
-            format!("in_flight: {} calls are in flight, as many as the peer allows", self.in_flight)
-        } else {
-            let size = self.grant.request_window;
-            format!("request_window: the peer has not taken enough of the {size} bytes of requests that it allows")
-        };
-        Status::of_call(Code::DeadlineExceeded, text)
     }
 
     fn has_room(&self, bytes: usize) -> bool {

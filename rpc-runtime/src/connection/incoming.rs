@@ -74,7 +74,9 @@ impl Incoming {
                 Some(Input::Frame(at)) if at.kind() == Kind::Response => {
                     let frame = receive.frame(&at);
                     if self.is_simple(&frame) {
-                        self.wakers.extend(state.calls.answer(frame.id, Ending::Ok, Metadata::new(), frame.body));
+                        let State { calls, output, .. } = &mut *state;
+                        let frames = &mut output.frames;
+                        self.wakers.extend(calls.answer(frame.id, Ending::Ok, Metadata::new(), frame.body, frames));
                         if state.calls.take_stray() {
                             verdict = Verdict::Fault;
                         }

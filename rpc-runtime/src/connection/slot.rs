@@ -6,7 +6,8 @@ use tokio::time::Instant;
 
 use crate::{
     call::{Answer, OutgoingRequest},
-    status::Status,
+    status::{Code, Status},
+    wire::Grant,
 };
 
 /// A large request of which nothing has left yet begins beyond all that was written.
@@ -72,4 +73,15 @@ pub(super) struct Abandoned {
     pub(super) cancelled: bool,
     pub(super) _waker: Option<Waker>,
     pub(super) _stage: Option<Stage>,
+}
+
+/// How a call ends whose time is over before there was room for it at the peer.
+pub(super) fn no_room(in_flight: u32, grant: &Grant) -> Status {
+    let text = if in_flight >= grant.in_flight {
+        format!("in_flight: {in_flight} calls are in flight, as many as the peer allows")
+    } else {
+        let size = grant.request_window;
+        format!("request_window: the peer has not taken enough of the {size} bytes of requests that it allows")
+    };
+    Status::of_call(Code::DeadlineExceeded, text).not_executed()
 }

@@ -29,6 +29,8 @@ struct World {
     pipe: Arc<Pipe>,
     shared: Arc<Shared>,
     flusher: Pin<Box<dyn Future<Output = ()>>>,
+    /// For the flusher's timer.
+    runtime: tokio::runtime::Runtime,
     woken: Arc<Count>,
     polled: usize,
     /// A write outside the flusher that has not been done.
@@ -39,13 +41,15 @@ impl World {
     fn new(remote: Grant) -> Self {
         let (pipe, shared) = Pipe::connected(remote);
         let flusher = Box::pin(flusher::run(Arc::clone(&shared), Writer::Shared(Arc::clone(&pipe) as _)));
-        let mut world = Self { pipe, shared, flusher, woken: Arc::default(), polled: 0, pending: Vec::new() };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let mut world = Self { pipe, shared, flusher, runtime, woken: Arc::default(), polled: 0, pending: Vec::new() };
         assert_eq!(world.poll(), Poll::Pending);
         world
     }
 
     fn poll(&mut self) -> Poll<()> {
         self.polled = self.woken.get();
+        let _entered = self.runtime.enter();
         self.flusher.as_mut().poll(&mut Context::from_waker(&self.woken.waker()))
     }
 

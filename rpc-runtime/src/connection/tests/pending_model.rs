@@ -196,17 +196,15 @@ impl World {
             let answer = Answer { ending: Ending::Ok, metadata: Metadata::new(), body: reply(tag) };
             self.calls.answer_owned(wire_id, answer, &mut self.frames)
         } else {
-            self.calls.answer(wire_id, Ending::Ok, Metadata::new(), &reply(tag))
+            self.calls.answer(wire_id, Ending::Ok, Metadata::new(), &reply(tag), &mut self.frames)
         };
         self.in_flight -= 1;
         let refused = Expected::Failure { code: Code::ResourceExhausted, may_have_run: false };
         let call = &mut self.tracked[tag as usize];
         assert_eq!((call.stage, call.wire_id), (Stage::Open, Some(wire_id)));
         call.stage = Stage::Done;
-        if owned || refuse {
-            // No further part leaves.
-            self.window += std::mem::take(&mut call.left) as u64;
-        }
+        // No further part leaves.
+        self.window += std::mem::take(&mut call.left) as u64;
         if call.held && call.expected.is_none() {
             call.expected = Some(if refuse { refused } else { Expected::Reply });
             assert_eq!(waker.is_some(), call.waker.is_some());
@@ -223,7 +221,8 @@ impl World {
         let known = nth(&self.peer.open, index).or(self.peer.answered.last().copied()).unwrap_or(1);
         let answered = self.peer.answered.get(index % self.peer.answered.len().max(1)).copied();
         let strays = [0, known ^ 1, known + (1_000 << 32), known ^ (1 << 20), answered.unwrap_or(u64::MAX)];
-        let waker = self.calls.answer(strays[index % strays.len()], Ending::Ok, Metadata::new(), b"stray");
+        let id = strays[index % strays.len()];
+        let waker = self.calls.answer(id, Ending::Ok, Metadata::new(), b"stray", &mut self.frames);
         assert!(waker.is_none());
         self.late += 1;
         self.check();
