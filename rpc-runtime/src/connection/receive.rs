@@ -226,7 +226,7 @@ mod tests {
                         told.push(format!("{kind:?} {id} {header:?} {body:?}"));
                     }
                     Input::HeaderTooLong { kind, id, header, .. } => {
-                        told.push(format!("{kind:?} {id} {header} too long"))
+                        told.push(format!("{kind:?} {id} {header} too long"));
                     }
                 }
             }

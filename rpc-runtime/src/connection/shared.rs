@@ -79,7 +79,7 @@ impl Shared {
         watch: watch::Sender<ConnectionState>,
     ) -> Self {
         let state = State {
-            calls: Calls::new(side, remote.clone()),
+            calls: Calls::new(side, remote),
             output: Output::new(inline),
             driver: None,
             armed: None,

@@ -41,6 +41,7 @@ impl Default for ServerBuilder {
 impl ServerBuilder {
     /// Adds a service. Two under one name are an error when the server is bound.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "a service is handed over, so that its owner is the server")]
     pub fn service(mut self, service: impl Service) -> Self {
         if let Err(status) = self.router.register(&service) {
             self.refused.get_or_insert(status);
