@@ -126,7 +126,7 @@ impl Route {
         self.descriptor.name == method && self.service == service
     }
 
-    /// Whether the handler is to be polled in the connection's task.
+    /// Whether the handler is to be polled in the connection's runner.
     pub(crate) fn runs_inline(&self, now_ms: u64) -> bool {
         match self.descriptor.execution {
             Execution::Auto => self.trust.is_earned(now_ms),

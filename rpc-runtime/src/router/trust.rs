@@ -1,4 +1,4 @@
-//! Which handlers may be polled in the connection's task: trust is earned by quick polls and lost by slow ones, for
+//! Which handlers may be polled in the connection's runner: trust is earned by quick polls and lost by slow ones, for
 //! longer when it was lost before. A pure function of the durations and the time that are passed in.
 
 use std::{
@@ -36,7 +36,7 @@ pub(crate) struct Trust {
 }
 
 impl Trust {
-    /// Whether the method may be polled in the connection's task.
+    /// Whether the method may be polled in the connection's runner.
     #[inline]
     pub(crate) fn is_earned(&self, now_ms: u64) -> bool {
         self.quick.load(Relaxed) >= NEEDED && now_ms >= self.banned_until_ms.load(Relaxed)

@@ -36,7 +36,7 @@ pub(super) fn spawn(
     })
 }
 
-/// Goes on with a handler that has waited in the connection's task.
+/// Goes on with a handler that has waited in the connection's runner.
 pub(super) fn spawn_running(
     serving: &Arc<Serving>,
     id: u64,
@@ -61,7 +61,7 @@ fn run(mut responder: Responder, handler: impl Future<Output = Finished> + Send 
     task.abort_handle()
 }
 
-/// Takes note of how long each poll takes: quick ones earn the method a place in the connection's task.
+/// Takes note of how long each poll takes: quick ones earn the method a place in the connection's runner.
 async fn poll_timed(router: &Router, mut running: Running, began: Instant) -> Finished {
     let mut before = Some(began);
     let finished = poll_fn(|cx: &mut Context<'_>| {
