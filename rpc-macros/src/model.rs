@@ -127,4 +127,6 @@ pub(crate) enum Output {
     Bulk(Type),
     /// A type named `Result`; the runtime's `Outcome` says what is in it.
     Outcome(Type),
+    /// The same, with bytes that travel in one piece as its value.
+    BulkOutcome(Type),
 }

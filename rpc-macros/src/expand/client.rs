@@ -73,12 +73,16 @@ fn expand_method(service: &Service, names: &Names, method: &Method) -> TokenStre
     let output = match &method.output {
         Output::Unit => quote!(()),
         Output::Value(ty) | Output::Bulk(ty) => quote!(#ty),
-        Output::Outcome(ty) => {
+        Output::Outcome(ty) | Output::BulkOutcome(ty) => {
             let outcome = quote_spanned!(at(ty)=> <#ty as #runtime::__private::Outcome>);
             quote_spanned!(at(ty)=> #outcome::Ok, #outcome::Error)
         }
     };
-    let call = quote_spanned!(span=> self.client.call(#descriptors::#name, &#values));
+    let call = match &method.output {
+        Output::Bulk(_) | Output::BulkOutcome(_) => quote_spanned!(span=> call_bulk),
+        Output::Unit | Output::Value(_) | Output::Outcome(_) => quote_spanned!(span=> call),
+    };
+    let call = quote_spanned!(span=> self.client.#call(#descriptors::#name, &#values));
     quote! {
         #(#carried)*
         #docs

@@ -66,7 +66,7 @@ fn constant(service: &Service, method: &Method) -> TokenStream {
     });
     let output = match &method.output {
         Output::Unit => String::new(),
-        Output::Value(ty) | Output::Bulk(ty) | Output::Outcome(ty) => text::of_type(ty),
+        Output::Value(ty) | Output::Bulk(ty) | Output::Outcome(ty) | Output::BulkOutcome(ty) => text::of_type(ty),
     };
     quote! {
         #(#cfg)*

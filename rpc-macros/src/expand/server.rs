@@ -124,6 +124,10 @@ fn row(service: &Service, names: &Names, method: &Method, parameter: &Ident) -> 
         Output::Value(ty) => quote_spanned!(at(ty)=> #runtime::__private::reply_value(codec, &outcome)),
         Output::Bulk(_) => quote!(#runtime::__private::reply_value(codec, &#runtime::__private::Bulk(outcome))),
         Output::Outcome(ty) => quote_spanned!(at(ty)=> #runtime::__private::reply_outcome(codec, outcome)),
+        Output::BulkOutcome(ty) => {
+            let outcome = quote!(::core::result::Result::map(outcome, #runtime::__private::Bulk));
+            quote_spanned!(at(ty)=> #runtime::__private::reply_outcome(codec, #outcome))
+        }
     };
     quote! {
         #(#cfg)*

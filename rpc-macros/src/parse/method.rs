@@ -161,7 +161,7 @@ fn output(output: &ReturnType, errors: &mut Errors) -> Output {
     types::check_output(ty, errors);
     let ty = Type::clone(ty);
     if types::is_named(&ty, "Result") {
-        Output::Outcome(ty)
+        if types::is_result_of_bytes(&ty) { Output::BulkOutcome(ty) } else { Output::Outcome(ty) }
     } else if types::is_bytes(&ty) {
         Output::Bulk(ty)
     } else {

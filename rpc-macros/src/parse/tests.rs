@@ -64,6 +64,7 @@ fn a_return_type_is_told_by_its_last_segment() {
         Output::Value(_) => "value",
         Output::Bulk(_) => "bulk",
         Output::Outcome(_) => "outcome",
+        Output::BulkOutcome(_) => "bulk outcome",
     });
     assert_eq!(kinds.collect::<Vec<_>>(), ["unit", "value", "outcome", "value", "bulk", "value"]);
 }

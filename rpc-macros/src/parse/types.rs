@@ -40,6 +40,15 @@ pub(super) fn is_bytes(ty: &Type) -> bool {
     )
 }
 
+/// Whether the first argument of this `Result` is bytes.
+pub(super) fn is_result_of_bytes(ty: &Type) -> bool {
+    let Type::Path(path) = bare(ty) else { return false };
+    let Some(PathArguments::AngleBracketed(arguments)) = path.path.segments.last().map(|last| &last.arguments) else {
+        return false;
+    };
+    matches!(arguments.args.first(), Some(GenericArgument::Type(value)) if is_bytes(value))
+}
+
 /// The `impl Stream` that a method returns, also within a `Result`.
 pub(super) fn returned_stream(ty: &Type) -> Option<&TypeImplTrait> {
     let is_stream = |bound: &TypeParamBound| {

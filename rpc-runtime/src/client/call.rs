@@ -8,11 +8,9 @@ use std::{
     time::Duration,
 };
 
-use serde::de::DeserializeOwned;
-
 use super::{
     engine::Engine,
-    outcome::{Failure, finish},
+    outcome::{Decode, Failure, finish},
 };
 use crate::{
     call::{OutgoingRequest, Timeout},
@@ -31,12 +29,13 @@ use crate::{
 #[must_use = "nothing is sent before the call is awaited or started"]
 pub struct Call<T, E = Status> {
     engine: Engine,
-    output: PhantomData<fn() -> (T, E)>,
+    decode: Decode<T>,
+    error: PhantomData<fn() -> E>,
 }
 
 impl<T, E> Call<T, E> {
-    pub(super) fn new(channel: Channel, request: OutgoingRequest, refused: Option<Status>) -> Self {
-        Self { engine: Engine::new(channel, request, refused), output: PhantomData }
+    pub(super) fn new(channel: Channel, request: OutgoingRequest, refused: Option<Status>, decode: Decode<T>) -> Self {
+        Self { engine: Engine::new(channel, request, refused), decode, error: PhantomData }
     }
 
     /// Ends the call with `DEADLINE_EXCEEDED` when it takes longer than this, dialling and queueing included.
@@ -59,7 +58,7 @@ impl<T, E> Call<T, E> {
 
     /// Gives the metadata of the response beside the outcome.
     pub fn with_response_metadata(self) -> WithResponseMetadata<T, E> {
-        WithResponseMetadata { engine: self.engine, output: PhantomData }
+        WithResponseMetadata { engine: self.engine, decode: self.decode, error: PhantomData }
     }
 
     /// Puts the call on its way now; its outcome can be awaited later, or never looked at.
@@ -71,16 +70,17 @@ impl<T, E> Call<T, E> {
     /// Outside a tokio runtime, when the channel is not connected.
     pub fn start(mut self) -> Running<T, E> {
         self.engine.start();
-        Running { engine: self.engine, output: PhantomData }
+        Running { engine: self.engine, decode: self.decode, error: PhantomData }
     }
 }
 
-impl<T: DeserializeOwned, E: Failure> Future for Call<T, E> {
+impl<T, E: Failure> Future for Call<T, E> {
     type Output = Result<T, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let ended = ready!(self.get_mut().engine.poll(cx));
-        Poll::Ready(finish(ended).0)
+        let this = self.get_mut();
+        let ended = ready!(this.engine.poll(cx));
+        Poll::Ready(finish(ended, this.decode).0)
     }
 }
 
@@ -94,22 +94,24 @@ impl<T, E> fmt::Debug for Call<T, E> {
 #[must_use = "dropping a running call cancels it"]
 pub struct Running<T, E = Status> {
     engine: Engine,
-    output: PhantomData<fn() -> (T, E)>,
+    decode: Decode<T>,
+    error: PhantomData<fn() -> E>,
 }
 
 impl<T, E> Running<T, E> {
     /// Gives the metadata of the response beside the outcome.
     pub fn with_response_metadata(self) -> WithResponseMetadata<T, E> {
-        WithResponseMetadata { engine: self.engine, output: PhantomData }
+        WithResponseMetadata { engine: self.engine, decode: self.decode, error: PhantomData }
     }
 }
 
-impl<T: DeserializeOwned, E: Failure> Future for Running<T, E> {
+impl<T, E: Failure> Future for Running<T, E> {
     type Output = Result<T, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let ended = ready!(self.get_mut().engine.poll(cx));
-        Poll::Ready(finish(ended).0)
+        let this = self.get_mut();
+        let ended = ready!(this.engine.poll(cx));
+        Poll::Ready(finish(ended, this.decode).0)
     }
 }
 
@@ -123,15 +125,17 @@ impl<T, E> fmt::Debug for Running<T, E> {
 #[must_use = "nothing is sent before the call is awaited"]
 pub struct WithResponseMetadata<T, E = Status> {
     engine: Engine,
-    output: PhantomData<fn() -> (T, E)>,
+    decode: Decode<T>,
+    error: PhantomData<fn() -> E>,
 }
 
-impl<T: DeserializeOwned, E: Failure> Future for WithResponseMetadata<T, E> {
+impl<T, E: Failure> Future for WithResponseMetadata<T, E> {
     type Output = (Result<T, E>, Metadata);
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let ended = ready!(self.get_mut().engine.poll(cx));
-        Poll::Ready(finish(ended))
+        let this = self.get_mut();
+        let ended = ready!(this.engine.poll(cx));
+        Poll::Ready(finish(ended, this.decode))
     }
 }
 

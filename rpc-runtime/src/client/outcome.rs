@@ -8,7 +8,7 @@ use super::engine::Ended;
 use crate::{
     buffer,
     call::Ending,
-    codec::CodecKind,
+    codec::{CodecKind, DecodeError},
     metadata::Metadata,
     status::{CallError, Code, Status},
 };
@@ -33,14 +33,19 @@ impl<E: DeserializeOwned> Failure for CallError<E> {
     }
 }
 
+/// How a call decodes its reply.
+pub(super) type Decode<T> = fn(CodecKind, &[u8]) -> Result<T, DecodeError>;
+
 /// The typed outcome of a call, and the metadata that came with it.
-pub(super) fn finish<T: DeserializeOwned, E: Failure>(mut ended: Ended) -> (Result<T, E>, Metadata) {
+pub(super) fn finish<T, E: Failure>(mut ended: Ended, decode: Decode<T>) -> (Result<T, E>, Metadata) {
     let codec = ended.codec();
     let metadata = std::mem::take(&mut ended.answer.metadata);
     let body = std::mem::take(&mut ended.answer.body);
     let ending = std::mem::replace(&mut ended.answer.ending, Ending::Ok);
     let outcome = match ending {
-        Ending::Ok => codec.decode(&body).map_err(|error| E::from(ended.name(undecodable("the reply", codec, &error)))),
+        Ending::Ok => {
+            decode(codec, &body).map_err(|error| E::from(ended.name(undecodable("the reply", codec, &error))))
+        }
         Ending::ServiceError => Err(E::of_service(codec, &body).unwrap_or_else(|status| E::from(ended.name(status)))),
         Ending::Status(status) => Err(E::from(ended.name(status))),
     };

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Call, Channel};
+use super::{Call, Channel, outcome::Decode};
 use crate::{
     buffer,
     call::{OutgoingRequest, ServiceName},
+    codec::Bulk,
     descriptor::{MethodDescriptor, ServiceDescriptor},
     metadata::Metadata,
     status::{Code, Status},
@@ -37,7 +38,28 @@ impl Client {
     }
 
     /// Encodes the arguments and makes the call, which is not sent yet.
-    pub fn call<A: Serialize, T, E>(&self, method: &'static MethodDescriptor, arguments: &A) -> Call<T, E> {
+    pub fn call<A: Serialize, T: DeserializeOwned, E>(
+        &self,
+        method: &'static MethodDescriptor,
+        arguments: &A,
+    ) -> Call<T, E> {
+        self.encode_and_call(method, arguments, |codec, body| codec.decode(body))
+    }
+
+    /// The same for a reply of bytes in one piece.
+    pub fn call_bulk<A: Serialize, T, E>(&self, method: &'static MethodDescriptor, arguments: &A) -> Call<T, E>
+    where
+        Bulk<T>: DeserializeOwned,
+    {
+        self.encode_and_call(method, arguments, |codec, body| codec.decode(body).map(|Bulk(bytes)| bytes))
+    }
+
+    fn encode_and_call<A: Serialize, T, E>(
+        &self,
+        method: &'static MethodDescriptor,
+        arguments: &A,
+        decode: Decode<T>,
+    ) -> Call<T, E> {
         let codec = self.channel.settings().codec;
         let mut body = buffer::take();
         let encoded = codec.encode(arguments, &mut body).map_err(|error| {
@@ -46,6 +68,6 @@ impl Client {
         });
         let service = self.service.clone();
         let request = OutgoingRequest { service, method: method.name, metadata: Metadata::new(), body };
-        Call::new(self.channel.clone(), request, encoded.err())
+        Call::new(self.channel.clone(), request, encoded.err(), decode)
     }
 }

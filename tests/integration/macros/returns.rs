@@ -32,6 +32,8 @@ trait Returns {
     async fn optional(&self, some: bool) -> Option<u8>;
     async fn map(&self) -> HashMap<String, Vec<u32>>;
     async fn bytes(&self) -> Vec<u8>;
+    async fn shared_bytes(&self) -> bytes::Bytes;
+    async fn bytes_or_error(&self, ok: bool) -> Result<Vec<u8>, Failure>;
     async fn fails(&self, with: Option<Failure>) -> Result<i64, Failure>;
     async fn unit_or_error(&self, ok: bool) -> Result<(), Failure>;
     async fn through_an_alias(&self, ok: bool) -> alias::Result<u8>;
@@ -57,6 +59,12 @@ impl Returns for Here {
     }
     async fn bytes(&self) -> Vec<u8> {
         vec![0, 255, 7]
+    }
+    async fn shared_bytes(&self) -> bytes::Bytes {
+        bytes::Bytes::from_static(&[1, 2])
+    }
+    async fn bytes_or_error(&self, ok: bool) -> Result<Vec<u8>, Failure> {
+        ok.then(|| vec![9; 1_000]).ok_or(Failure::Overflow)
     }
     async fn fails(&self, with: Option<Failure>) -> Result<i64, Failure> {
         with.map_or(Ok(-1), Err)
@@ -101,6 +109,14 @@ async fn plain_values_come_back_and_fail_with_a_status_only() {
     assert_eq!(client.map().await.unwrap(), HashMap::from([("k".into(), vec![1, 2])]));
     assert_eq!(client.bytes().await.unwrap(), [0, 255, 7]);
     assert_eq!(client.another_alias().await.unwrap(), (1, 2));
+}
+
+#[tokio::test]
+async fn bytes_come_back_in_one_piece_also_within_a_result() {
+    let client = client("mem://macros-bytes").await;
+    assert_eq!(client.shared_bytes().await.unwrap(), [1, 2][..]);
+    assert_eq!(client.bytes_or_error(true).await.unwrap(), vec![9; 1_000]);
+    assert_eq!(client.bytes_or_error(false).await.unwrap_err().service(), Some(&Failure::Overflow));
 }
 
 #[tokio::test]
