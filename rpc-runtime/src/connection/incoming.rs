@@ -21,7 +21,7 @@ use crate::{
 /// The largest body that is copied under the lock.
 const SMALL: usize = 4_096;
 /// So many answers are handed over under one lock, which callers wait for.
-const BATCH: usize = 256;
+const BATCH: usize = 64;
 
 /// What has come for our calls and is not handed over yet.
 pub(super) struct Incoming {
