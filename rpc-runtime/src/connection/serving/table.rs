@@ -211,8 +211,8 @@ impl Table {
                 served.stage = Stage::Task(abort);
                 None
             }
-            // It has ended already.
-            None => None,
+            // It has ended already, which an end does no harm to, or the connection has.
+            None => Some(abort),
         }
     }
 
