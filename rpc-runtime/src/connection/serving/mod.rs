@@ -132,6 +132,12 @@ impl Serving {
         self.push_status(&mut table, id, status);
     }
 
+    /// A runner that was replaced has left: what it held up no longer counts as running.
+    fn hand_on(&self) {
+        let runner = self.lock().runner.take();
+        wake(runner);
+    }
+
     /// A handler in a task of its own is done, and has really stopped.
     fn finish_task(&self, id: u64, route: &Route, finished: Finished) {
         let mut table = self.lock();
@@ -168,7 +174,7 @@ impl Serving {
     fn after_stop(&self, id: u64, stopped: Stopped, why: &Status) {
         match stopped {
             Stopped::No => {}
-            // The runner sends the terminal frame when the poll is over, the task when it has ended.
+            // The task sends the terminal frame when it has ended, the runner when it has dropped the handler.
             Stopped::Task(abort) => abort.abort(),
             Stopped::Polling => {}
             Stopped::Waiting(incoming) => {
@@ -179,14 +185,8 @@ impl Serving {
                 drop(table);
                 drop(incoming);
             }
-            Stopped::Inline(handler) => {
-                drop(handler);
-                let mut table = self.lock();
-                let runner = table.runner.take();
-                self.push_status(&mut table, id, why.clone().executed_unknown());
-                drop(table);
-                wake(runner);
-            }
+            // A handler's drop is code of users: the runner's to run, and the watchdog's to look after.
+            Stopped::Slot(waker) => waker.wake(),
         }
     }
 
@@ -196,6 +196,9 @@ impl Serving {
     }
 
     fn push_reply(&self, table: &mut Table, id: u64, method: &str, finished: Finished) {
+        if table.is_closed() {
+            return;
+        }
         table.replies.push_reply(id, method, finished, &self.shared.remote, self.shared.local.max_metadata);
         table.replied += 1;
     }

@@ -1,5 +1,5 @@
-//! The slots of handlers that wait in the runner: keyed, so that one can be dropped by its key, each with a waker that
-//! is used again.
+//! The slots of handlers that wait in the runner: keyed, so that one can be woken by its key, each with a waker that is
+//! used again.
 
 use std::{
     sync::{
@@ -57,11 +57,9 @@ impl Slots {
         self.free.push(key.0);
     }
 
-    /// Takes a waiting handler out for good.
-    pub(super) fn take(&mut self, key: Key) -> Option<Running> {
-        let (_, handler) = self.slots[key.0].handler.take()?;
-        self.release(key);
-        Some(handler)
+    /// Whether a handler waits in its slot, and is not being polled.
+    pub(super) fn is_waiting(&self, key: Key) -> bool {
+        self.slots[key.0].handler.is_some()
     }
 
     /// Takes all waiting handlers out.
