@@ -188,7 +188,7 @@ impl Driver {
         }
         let mut state = self.shared.lock();
         if state.output.frames.has_large() {
-            state.driver_awaits_unsent = Some(usize::MAX);
+            state.driver_awaits_write = true;
             return;
         }
         let mut wakers = Vec::new();

@@ -123,9 +123,11 @@ impl Runner {
         let (mut woken, mut old) = (false, (None, None));
         let mut table = self.serving.lock();
         let noted = polled.map_or(Noted::Nothing, |polled| self.note_under(&mut table, polled));
+        // Under the table's lock: whoever makes room looks at the table after that.
+        let choked = self.serving.shared.is_choked();
         let (parked, step) = match noted {
-            Noted::Nothing => (None, table.next(self.epoch, fresh)),
-            Noted::Wake(parked) => (Some(parked), table.next(self.epoch, fresh)),
+            Noted::Nothing => (None, table.next(self.epoch, fresh, choked)),
+            Noted::Wake(parked) => (Some(parked), table.next(self.epoch, fresh, choked)),
             Noted::Drop(id, key, handler) => (None, Step::Drop(id, key, handler)),
         };
         let at_work = !matches!(step, Step::Idle | Step::Over);

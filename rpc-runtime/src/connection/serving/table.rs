@@ -45,6 +45,7 @@ pub(super) struct Table {
     pub(super) replies: Frames,
     /// How many terminal frames are among the replies.
     pub(super) replied: u32,
+    /// A runner has started nothing more because too much is unsent.
     pub(super) choked: bool,
     pub(super) earliest: Option<Instant>,
     /// Bytes of requests that the peer has sent and not got back.
@@ -155,8 +156,9 @@ impl Table {
         true
     }
 
-    /// The next piece of work for the runner of this epoch. `fresh` when it begins a turn.
-    pub(super) fn next(&mut self, epoch: u64, fresh: bool) -> Step {
+    /// The next piece of work for the runner of this epoch. `fresh` when it begins a turn; nothing is started while
+    /// the output is `choked`.
+    pub(super) fn next(&mut self, epoch: u64, fresh: bool, choked: bool) -> Step {
         if self.closed || epoch != self.epoch {
             return Step::Over;
         }
@@ -169,7 +171,8 @@ impl Table {
             let stopped = !matches!(self.stage(id), Some(Stage::Inline(_)));
             return if stopped { Step::Drop(id, key, running) } else { Step::Poll(id, key, running) };
         }
-        while self.running < self.most_running && !self.choked {
+        self.choked = choked;
+        while self.running < self.most_running && !choked {
             let Some(entry) = self.queue.pop_front() else { break };
             if !is_waiting(&self.calls, &entry) {
                 continue;
