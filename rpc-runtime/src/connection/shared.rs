@@ -299,6 +299,15 @@ impl Shared {
         wake(driver);
     }
 
+    /// The transport has failed outside of a write; somebody else may be in the middle of one.
+    pub(super) fn write_failed(&self, error: io::Error) {
+        let mut state = self.lock();
+        state.output.write_error.get_or_insert(error);
+        let driver = state.driver.take();
+        drop(state);
+        wake(driver);
+    }
+
     /// What the flusher is to do; it will be woken if that is nothing.
     pub(super) fn poll_work(&self, waker: &Waker) -> Work {
         let (work, _old) = self.lock().output.poll_work(waker);

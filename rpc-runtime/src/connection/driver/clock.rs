@@ -58,7 +58,6 @@ impl Driver {
         if self.clock.tick_at.is_none() && (!idle || self.is_active(&state)) {
             self.clock.tick_at = Some(now + liveness::tick(&self.shared.local));
         }
-        state.driver_awaits_handlers = self.admission.draining || self.goodbye.received.is_some();
         let leaving = self.admission.draining || self.goodbye.received.is_some();
         state.driver_awaits_write = self.pong.is_some() || (leaving && !self.goodbye.sent);
         let own = [state.armed, self.clock.tick_at, self.goodbye.by];
