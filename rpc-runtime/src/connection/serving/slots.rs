@@ -103,6 +103,27 @@ impl Slots {
     }
 }
 
+#[cfg(test)]
+impl Slots {
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// How many slots belong to a call.
+    pub(super) fn taken(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// In how many of them a handler waits.
+    pub(super) fn waiting(&self) -> usize {
+        self.slots.iter().filter(|slot| slot.handler.is_some()).count()
+    }
+
+    pub(super) fn waker_at(&self, slot: usize) -> Waker {
+        self.slots[slot].waker.clone()
+    }
+}
+
 /// The keys of slots that were woken, each once, and the runner to be told.
 #[derive(Default)]
 pub(super) struct Ready(Mutex<List>);

@@ -1,6 +1,9 @@
 //! The table of the peer's calls: who waits, who is polled by the runner, who has a task. Pure; what is user code,
 //! such as a handler that is to be dropped, is handed out.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{HashMap, VecDeque},
     hash::{BuildHasherDefault, Hasher},
