@@ -68,7 +68,7 @@ impl Limits {
     /// Bytes of responses that may wait to be written before no further handler is started: 1 MiB by default.
     #[must_use]
     pub fn unsent_responses(mut self, bytes: usize) -> Self {
-        self.unsent_responses = bytes;
+        self.unsent_responses = bytes.max(1);
         self
     }
 

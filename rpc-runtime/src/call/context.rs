@@ -77,6 +77,8 @@ impl Context {
     /// Sends an entry of metadata with the response, if that has not been sent yet.
     pub fn set_response_metadata(&self, key: impl Into<String>, value: impl Into<String>) {
         if let Some(scene) = &self.0 {
+            // These may be code of users, which does not run under a lock.
+            let (key, value) = (key.into(), value.into());
             let mut metadata = scene.response_metadata.lock().unwrap_or_else(PoisonError::into_inner);
             metadata.insert(key, value);
         }

@@ -51,7 +51,7 @@ impl Writer {
             if let Self::Shared(writer) = self {
                 // Readiness first: a waker is registered only when the transport takes no more.
                 if let Err(error) = ready!(writer.poll_write_ready(cx)) {
-                    fail(shared, error);
+                    shared.write_failed(error);
                     return Poll::Ready(());
                 }
             }
@@ -73,7 +73,7 @@ impl Writer {
         }
         if let Self::Owned(writer) = self {
             if let Err(error) = ready!(Pin::new(writer).poll_flush(cx)) {
-                fail(shared, error);
+                shared.write_failed(error);
             }
         }
         shared.lock().output.set_blocked(false);
@@ -106,10 +106,6 @@ impl Writer {
             Self::Owned(writer) => Pin::new(writer).poll_shutdown(cx),
         }
     }
-}
-
-fn fail(shared: &Shared, error: io::Error) {
-    shared.give_back(Batch::default(), 0, Err(error));
 }
 
 /// One turn of the scheduler, by the way that is quick at present.

@@ -31,6 +31,8 @@ pub(super) struct Output {
     flusher_woken: bool,
     /// How many terminal frames end before which position in the output; one entry for each batch.
     terminals: VecDeque<(u64, u32)>,
+    /// How many there ever were.
+    answered: u64,
     pub(super) write_error: Option<io::Error>,
     /// The flusher is to end the stream once everything is written.
     pub(super) end_of_stream: bool,
@@ -69,6 +71,7 @@ impl Output {
             flusher: None,
             flusher_woken: false,
             terminals: VecDeque::new(),
+            answered: 0,
             write_error: None,
             end_of_stream: false,
             end_written: false,
@@ -124,8 +127,14 @@ impl Output {
         self.terminals.iter().map(|(_, count)| count).sum()
     }
 
+    /// How many terminal frames were ever appended.
+    pub(super) fn answered(&self) -> u64 {
+        self.answered
+    }
+
     /// So many terminal frames were appended.
     pub(super) fn count_terminals(&mut self, count: u32) {
+        self.answered += u64::from(count);
         let position = self.position();
         match self.terminals.back_mut() {
             // Still in the buffer that is being filled: it leaves as one.

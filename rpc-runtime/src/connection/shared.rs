@@ -3,7 +3,10 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     task::Waker,
 };
 
@@ -33,6 +36,8 @@ pub(super) const SLICES: usize = 16;
 /// The state of one connection that is not its driver's alone.
 pub(crate) struct Shared {
     state: Mutex<State>,
+    /// Too much waits to be written; changed under the lock only. The driver is woken when it is over.
+    choked: AtomicBool,
     /// The lowest bit of the ids that this side opens.
     side: u64,
     pub(super) codec: CodecKind,
@@ -49,8 +54,8 @@ pub(super) struct State {
     pub(super) driver: Option<Waker>,
     /// When the driver will look at the clock at the latest.
     pub(super) armed: Option<Instant>,
-    /// The driver wants to know when less than this is unsent.
-    pub(super) driver_awaits_unsent: Option<usize>,
+    /// The driver wants to know of each write.
+    pub(super) driver_awaits_write: bool,
     /// The driver wants to know of each terminal frame that a handler task has sent.
     pub(super) driver_awaits_handlers: bool,
     pub(super) request: Request,
@@ -83,11 +88,20 @@ impl Shared {
             output: Output::new(inline),
             driver: None,
             armed: None,
-            driver_awaits_unsent: None,
+            driver_awaits_write: false,
             driver_awaits_handlers: false,
             request: Request::Run,
         };
-        Self { state: Mutex::new(state), side, codec, local, remote, peer: Arc::new(peer), watch }
+        Self {
+            state: Mutex::new(state),
+            choked: AtomicBool::new(false),
+            side,
+            codec,
+            local,
+            remote,
+            peer: Arc::new(peer),
+            watch,
+        }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -153,7 +167,9 @@ impl Shared {
         // It may have stood in the way of calls that wait, or have left them its room.
         let sent = state.calls.has_queue() && state.pump(Instant::now());
         let push = if left.cancelled || sent { state.push(false) } else { Push::Nothing };
+        let driver = if self.weigh(&state) { state.driver.take() } else { None };
         drop(state);
+        wake(driver);
         self.act(push);
         drop(left);
     }
@@ -166,33 +182,42 @@ impl Shared {
         }
         state.output.frames.push_reply(id, method, finished, &self.remote, self.local.max_metadata);
         state.output.count_terminals(1);
+        let driver = if self.weigh(&state) || state.driver_awaits_handlers { state.driver.take() } else { None };
         let push = state.push(false);
-        let driver = if state.driver_awaits_handlers { state.driver.take() } else { None };
         drop(state);
         wake(driver);
         self.act(push);
     }
 
     /// Takes `frames`, of which `terminals` are the last of their calls, and writes what the transport takes at once.
-    /// Tells whether too much is unsent now.
-    pub(super) fn hand_over(&self, frames: &mut Frames, terminals: u32) -> bool {
+    pub(super) fn hand_over(&self, frames: &mut Frames, terminals: u32) {
         let mut state = self.lock();
         if state.output.takes_no_replies() {
-            return false;
+            return;
         }
         state.output.frames.append(frames);
         state.output.count_terminals(terminals);
+        let driver = if self.weigh(&state) || state.driver_awaits_handlers { state.driver.take() } else { None };
         let push = state.push(true);
-        let limit = self.local.unsent_responses;
-        let choked = state.output.unsent() >= limit;
-        if choked {
-            state.driver_awaits_unsent.get_or_insert(limit);
-        }
-        let driver = if state.driver_awaits_handlers { state.driver.take() } else { None };
         drop(state);
         wake(driver);
         self.act(push);
-        choked
+    }
+
+    /// Whether too much waits to be written for anything further to be started.
+    pub(super) fn is_choked(&self) -> bool {
+        self.choked.load(Relaxed)
+    }
+
+    /// After responses were appended, or anything was written or taken back. `true`: there is room again, of which the
+    /// driver is to be told.
+    pub(super) fn weigh(&self, state: &State) -> bool {
+        let choked = state.output.unsent() >= self.local.unsent_responses;
+        let over = self.is_choked() && !choked;
+        if choked || over {
+            self.choked.store(choked, Relaxed);
+        }
+        over
     }
 
     /// Asks the driver to do something; the strongest wish holds.
@@ -267,11 +292,19 @@ impl Shared {
     pub(super) fn give_back(&self, batch: Batch, written: usize, result: io::Result<()>) {
         let mut state = self.lock();
         let flusher = state.output.give_back(batch, written, result);
-        let unsent = state.output.unsent();
-        let drained = state.driver_awaits_unsent.is_some_and(|limit| unsent < limit);
-        let driver = if drained || state.output.write_error.is_some() { state.driver.take() } else { None };
+        let told = self.weigh(&state) || state.driver_awaits_write || state.output.write_error.is_some();
+        let driver = if told { state.driver.take() } else { None };
         drop(state);
         wake(flusher);
+        wake(driver);
+    }
+
+    /// The transport has failed outside of a write; somebody else may be in the middle of one.
+    pub(super) fn write_failed(&self, error: io::Error) {
+        let mut state = self.lock();
+        state.output.write_error.get_or_insert(error);
+        let driver = state.driver.take();
+        drop(state);
         wake(driver);
     }
 

@@ -31,4 +31,5 @@ mod peer_a;
 pub(crate) mod peer_b;
 pub(crate) mod probe;
 pub(crate) mod raw;
+mod serving;
 mod seven_endings;

@@ -11,6 +11,7 @@ pub(crate) mod kind {
     pub(crate) const REQUEST: u8 = 1;
     pub(crate) const RESPONSE: u8 = 2;
     pub(crate) const END: u8 = 4;
+    pub(crate) const CANCEL: u8 = 5;
     pub(crate) const CREDIT: u8 = 6;
     pub(crate) const PING: u8 = 7;
     pub(crate) const PONG: u8 = 8;
@@ -178,6 +179,11 @@ pub(crate) fn response_with_header(id: u64, length: usize) -> Vec<u8> {
 /// An orderly end.
 pub(crate) fn go_away() -> Vec<u8> {
     frame(kind::GO_AWAY, 0, 0, &[], &[])
+}
+
+/// Nobody waits for the answer.
+pub(crate) fn cancel(id: u64) -> Vec<u8> {
+    frame(kind::CANCEL, 0, id, &[], &[])
 }
 
 pub(crate) fn ping(token: u64) -> Vec<u8> {

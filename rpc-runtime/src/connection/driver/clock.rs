@@ -53,19 +53,13 @@ impl Driver {
     fn arm(&mut self) -> Option<Instant> {
         let now = self.admission.now;
         let serving = [self.serving.earliest(), self.admission.earliest()];
-        let (idle, choked) = (self.serving.is_empty() && self.admission.is_empty(), self.serving.is_choked());
+        let idle = self.serving.is_empty() && self.admission.is_empty();
         let mut state = self.shared.lock();
         if self.clock.tick_at.is_none() && (!idle || self.is_active(&state)) {
             self.clock.tick_at = Some(now + liveness::tick(&self.shared.local));
         }
-        state.driver_awaits_handlers = self.admission.draining || self.goodbye.received.is_some();
-        state.driver_awaits_unsent = if self.pong.is_some() || (self.admission.draining && !self.goodbye.sent) {
-            Some(usize::MAX)
-        } else if choked {
-            Some(self.shared.local.unsent_responses)
-        } else {
-            None
-        };
+        let leaving = self.admission.draining || self.goodbye.received.is_some();
+        state.driver_awaits_write = self.pong.is_some() || (leaving && !self.goodbye.sent);
         let own = [state.armed, self.clock.tick_at, self.goodbye.by];
         state.armed = own.into_iter().chain(serving).flatten().min();
         state.armed

@@ -118,8 +118,10 @@ impl Driver {
         if self.goodbye.by.is_some_and(|by| by <= now) {
             return Err(over());
         }
-        let answered = self.serving.is_empty() && self.admission.is_empty();
         let mut state = self.shared.lock();
+        // A reply that is on its way from the table to the output is in neither: so both are counted.
+        let answered = state.output.answered() >= self.admission.opened;
+        state.driver_awaits_handlers = !answered;
         let both = self.goodbye.sent && self.goodbye.received.is_some();
         if both && answered && state.calls.is_idle() && !self.goodbye.end_asked {
             self.goodbye.end_asked = true;
@@ -188,7 +190,7 @@ impl Driver {
         }
         let mut state = self.shared.lock();
         if state.output.frames.has_large() {
-            state.driver_awaits_unsent = Some(usize::MAX);
+            state.driver_awaits_write = true;
             return;
         }
         let mut wakers = Vec::new();

@@ -119,12 +119,11 @@ impl Driver {
     /// on what it has got since the last one.
     fn take_note(&mut self) {
         let mut state = self.shared.lock();
-        let choked = state.output.unsent() >= self.shared.local.unsent_responses;
         let unsent_terminals = state.output.unsent_terminals();
         drop(state);
         // In this order: a terminal frame that is handed over between the two is then not counted twice.
         self.admission.set_open(unsent_terminals);
-        self.serving.set_choked(choked);
+        self.serving.look_at_output();
     }
 
     /// Reads and takes apart until there is nothing more, or the turn is over.
@@ -257,12 +256,10 @@ impl Driver {
         self.shared.act(push);
     }
 
-    /// Whether what the driver waits for came before it said so.
+    /// Whether what the driver waits for came before it said so, or by what it did.
     fn is_overtaken(&self) -> bool {
-        let choked = self.serving.is_choked();
         let state = self.shared.lock();
-        let drained = choked && state.output.unsent() < self.shared.local.unsent_responses;
-        drained || (self.pong.is_some() && state.output.accepted() >= self.pong_position)
+        self.shared.weigh(&state) || (self.pong.is_some() && state.output.accepted() >= self.pong_position)
     }
 }
 

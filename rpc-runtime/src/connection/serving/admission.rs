@@ -28,6 +28,8 @@ pub(in crate::connection) struct Admission {
     last_route: Option<Arc<Route>>,
     /// Calls without a terminal frame at the last look, and those that came since.
     open: u32,
+    /// How many calls ever came, each of which gets one terminal frame.
+    pub(in crate::connection) opened: u64,
     /// No further calls are taken.
     pub(in crate::connection) draining: bool,
     pub(in crate::connection) now: Instant,
@@ -65,6 +67,7 @@ impl Admission {
             parts: BTreeMap::new(),
             last_route: None,
             open: 0,
+            opened: 0,
             draining: false,
             now: Instant::now(),
         }
@@ -107,11 +110,14 @@ impl Admission {
             return duplicate(frame.id);
         }
         let admitted = self.admit(frame);
-        self.open += 1;
+        self.count_opened();
         match admitted {
             Ok((route, metadata, deadline, size)) => self.accept(frame, route, metadata, deadline, size),
             Err((status, verdict)) => {
                 let committed = self.commit();
+                if self.serving.lock().calls.contains_key(&frame.id) {
+                    return duplicate(frame.id);
+                }
                 self.serving.refuse(frame.id, frame.body.len(), status.not_executed());
                 if matches!(committed, Verdict::Fine) { verdict } else { committed }
             }
@@ -131,7 +137,7 @@ impl Admission {
         if self.parts.contains_key(&id) || self.serving.lock().calls.contains_key(&id) {
             return duplicate(id);
         }
-        self.open += 1;
+        self.count_opened();
         let text = format!("the request has a header of {header} bytes, more than max_header, {limit}");
         self.serving.refuse(id, body, Status::of_call(Code::ResourceExhausted, text).not_executed());
         Verdict::Fault
@@ -294,6 +300,11 @@ impl Admission {
             }
             None => self.serving.cancel(id, why),
         }
+    }
+
+    fn count_opened(&mut self) {
+        self.open += 1;
+        self.opened += 1;
     }
 
     fn may_open(&self, id: u64) -> bool {

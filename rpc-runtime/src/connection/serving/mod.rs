@@ -68,17 +68,15 @@ impl Serving {
         self.lock().earliest
     }
 
-    /// Too many bytes of responses wait to be written, or no longer: nothing further is started meanwhile.
-    pub(super) fn set_choked(&self, choked: bool) {
+    /// Lets a runner go on that found too much unsent to start anything, if there is room again.
+    pub(super) fn look_at_output(&self) {
+        if self.shared.is_choked() {
+            return;
+        }
         let mut table = self.lock();
-        let runner = if table.choked && !choked { table.runner.take() } else { None };
-        table.choked = choked;
+        let runner = if std::mem::take(&mut table.choked) { table.runner.take() } else { None };
         drop(table);
         wake(runner);
-    }
-
-    pub(super) fn is_choked(&self) -> bool {
-        self.lock().choked
     }
 
     /// Replaces the runner if it has been in one poll since the last look: the handler that holds it up loses its
@@ -132,14 +130,20 @@ impl Serving {
         self.push_status(&mut table, id, status);
     }
 
+    /// A place among the running is free.
+    fn hand_on(&self) {
+        let runner = self.lock().runner.take();
+        wake(runner);
+    }
+
     /// A handler in a task of its own is done, and has really stopped.
     fn finish_task(&self, id: u64, route: &Route, finished: Finished) {
         let mut table = self.lock();
         table.remove(id);
-        let runner = table.runner.take();
         drop(table);
-        wake(runner);
         self.shared.reply(id, route.descriptor.full_name, finished);
+        // Only now, when the reply is counted: there may be too much unsent to start another handler.
+        self.hand_on();
     }
 
     /// Hands over the terminal frames that are ready, and writes what the transport takes at once.
@@ -151,9 +155,8 @@ impl Serving {
         let mut frames = std::mem::take(&mut table.replies);
         let replied = std::mem::take(&mut table.replied);
         drop(table);
-        let choked = self.shared.hand_over(&mut frames, replied);
+        self.shared.hand_over(&mut frames, replied);
         let mut table = self.lock();
-        table.choked = choked;
         if table.replies.is_empty() {
             // For its memory.
             table.replies = frames;
@@ -168,7 +171,7 @@ impl Serving {
     fn after_stop(&self, id: u64, stopped: Stopped, why: &Status) {
         match stopped {
             Stopped::No => {}
-            // The runner sends the terminal frame when the poll is over, the task when it has ended.
+            // The task sends the terminal frame when it has ended, the runner when it has dropped the handler.
             Stopped::Task(abort) => abort.abort(),
             Stopped::Polling => {}
             Stopped::Waiting(incoming) => {
@@ -179,14 +182,8 @@ impl Serving {
                 drop(table);
                 drop(incoming);
             }
-            Stopped::Inline(handler) => {
-                drop(handler);
-                let mut table = self.lock();
-                let runner = table.runner.take();
-                self.push_status(&mut table, id, why.clone().executed_unknown());
-                drop(table);
-                wake(runner);
-            }
+            // A handler's drop is code of users: the runner's to run, and the watchdog's to look after.
+            Stopped::Slot(waker) => waker.wake(),
         }
     }
 
@@ -196,6 +193,9 @@ impl Serving {
     }
 
     fn push_reply(&self, table: &mut Table, id: u64, method: &str, finished: Finished) {
+        if table.is_closed() {
+            return;
+        }
         table.replies.push_reply(id, method, finished, &self.shared.remote, self.shared.local.max_metadata);
         table.replied += 1;
     }

@@ -1,5 +1,5 @@
 //! The task that polls quick handlers one after the other, and gives the others tasks of their own. When a handler
-//! holds it up, the driver puts another runner in its place, and this one leaves after that poll.
+//! holds it up, the watchdog puts another runner in its place, and this one leaves after that poll.
 
 use std::{
     pin::Pin,
@@ -8,16 +8,17 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::{task::AbortHandle, time::Instant};
 
 use super::{
     Serving,
     slots::Key,
-    table::{Incoming, Step},
+    table::{Incoming, Step, Table},
     task, watchdog,
 };
 use crate::{
     call::Scene,
+    connection::shared::wake,
     router::{Finished, Route, Running},
     status::{Code, Status},
 };
@@ -64,6 +65,16 @@ struct Runner {
 enum Polled {
     Done(u64, Key, Arc<Route>, Finished),
     Waits(u64, Key, Running, Waker),
+    /// The call was stopped and its handler dropped.
+    Dropped(u64, Key),
+}
+
+/// What a note leaves to be done without the lock.
+enum Noted {
+    Nothing,
+    Wake(Waker),
+    /// See [`Step::Drop`].
+    Drop(u64, Key, Running),
 }
 
 impl Future for Runner {
@@ -80,6 +91,7 @@ impl Future for Runner {
             match step {
                 Step::Over => {
                     this.serving.flush();
+                    this.serving.hand_on();
                     return Poll::Ready(());
                 }
                 Step::Idle => {
@@ -88,6 +100,7 @@ impl Future for Runner {
                     return Poll::Pending;
                 }
                 Step::Poll(id, key, running) => polled = this.go_on(id, key, running),
+                Step::Drop(id, key, running) => polled = Some(this.drop_handler(id, key, running)),
                 Step::Start(id, incoming, deadline) => polled = this.start(id, incoming, deadline),
             }
             if this.is_flush_due(polled.is_some()) {
@@ -109,11 +122,16 @@ impl Runner {
     fn next(&self, polled: Option<Polled>, fresh: bool, waker: &Waker) -> Step {
         let (mut woken, mut old) = (false, (None, None));
         let mut table = self.serving.lock();
-        let ended = polled.and_then(|polled| self.note_under(&mut table, polled));
-        let step = table.next(self.epoch, fresh);
-        let unwatched = self.serving.several_workers
-            && matches!(step, Step::Start(..) | Step::Poll(..))
-            && !std::mem::replace(&mut table.watched, true);
+        let noted = polled.map_or(Noted::Nothing, |polled| self.note_under(&mut table, polled));
+        // Under the table's lock: whoever makes room looks at the table after that.
+        let choked = self.serving.shared.is_choked();
+        let (parked, step) = match noted {
+            Noted::Nothing => (None, table.next(self.epoch, fresh, choked)),
+            Noted::Wake(parked) => (Some(parked), table.next(self.epoch, fresh, choked)),
+            Noted::Drop(id, key, handler) => (None, Step::Drop(id, key, handler)),
+        };
+        let at_work = !matches!(step, Step::Idle | Step::Over);
+        let unwatched = self.serving.several_workers && at_work && !std::mem::replace(&mut table.watched, true);
         if matches!(step, Step::Idle) {
             old.0 = table.runner.replace(waker.clone());
             (woken, old.1) = table.slots.ready.poll_woken(waker);
@@ -123,50 +141,44 @@ impl Runner {
         if unwatched {
             watchdog::watch(Arc::downgrade(&self.serving));
         }
-        self.after_note(ended);
+        wake(parked);
         if woken {
             waker.wake_by_ref();
         }
         step
     }
 
-    fn note(&self, polled: Option<Polled>) {
-        if let Some(polled) = polled {
-            let mut table = self.serving.lock();
-            let ended = self.note_under(&mut table, polled);
-            drop(table);
-            self.after_note(ended);
+    fn note(&mut self, polled: Option<Polled>) {
+        let Some(polled) = polled else { return };
+        let noted = self.note_under(&mut self.serving.lock(), polled);
+        match noted {
+            Noted::Nothing => {}
+            Noted::Wake(waker) => waker.wake(),
+            Noted::Drop(id, key, handler) => {
+                let dropped = self.drop_handler(id, key, handler);
+                self.note(Some(dropped));
+            }
         }
     }
 
-    /// Gives what has to be done without the lock: a stopped handler to be dropped, a slot to be woken.
-    fn note_under(&self, table: &mut super::Table, polled: Polled) -> Option<AfterNote> {
+    fn note_under(&self, table: &mut Table, polled: Polled) -> Noted {
         match polled {
             Polled::Done(id, key, route, finished) => {
                 table.done(id, key);
                 self.serving.push_reply(table, id, route.descriptor.full_name, finished);
-                None
+            }
+            Polled::Dropped(id, key) => {
+                let why = table.done(id, key).unwrap_or_else(cancelled);
+                self.serving.push_status(table, id, why.executed_unknown());
             }
             Polled::Waits(id, key, running, waker) => match table.park(id, key, running) {
-                Some(stopped) => Some(AfterNote::Drop(id, stopped)),
+                Some(stopped) => return Noted::Drop(id, key, stopped),
                 // Another runner may have looked for the handler while it was being polled here.
-                None if table.is_replaced(self.epoch) => Some(AfterNote::Wake(waker)),
-                None => None,
+                None if table.is_replaced(self.epoch) => return Noted::Wake(waker),
+                None => {}
             },
         }
-    }
-
-    fn after_note(&self, after: Option<AfterNote>) {
-        match after {
-            None => {}
-            Some(AfterNote::Wake(waker)) => waker.wake(),
-            Some(AfterNote::Drop(id, handler)) => {
-                drop(handler);
-                let mut table = self.serving.lock();
-                let why = table.forget(id).unwrap_or_else(cancelled);
-                self.serving.push_status(&mut table, id, why.executed_unknown());
-            }
-        }
+        Noted::Nothing
     }
 
     /// Goes on with a handler that was woken: here, or in a task if its method has lost its trust.
@@ -177,20 +189,23 @@ impl Runner {
         }
         let mut table = self.serving.lock();
         let deadline = table.calls.get(&id).and_then(|served| served.deadline);
-        table.leaves_slot(id, key);
-        let begins = table.task_begins(id);
+        let leaves = table.leaves_for_task(id, key);
         drop(table);
-        if begins {
-            self.handed_over = true;
-            let abort = task::spawn_running(&self.serving, id, running, deadline);
-            let stopped = self.serving.lock().task_is(id, abort);
-            if let Some(abort) = stopped {
-                abort.abort();
-            }
-        } else {
-            self.after_note(Some(AfterNote::Drop(id, running)));
+        if !leaves {
+            return Some(self.drop_handler(id, key, running));
         }
+        self.handed_over = true;
+        let abort = task::spawn_running(&self.serving, id, running, deadline);
+        self.task_is(id, abort);
         None
+    }
+
+    /// Drops a handler whose call was stopped, which takes as long as its locals like.
+    fn drop_handler(&mut self, id: u64, key: Key, running: Running) -> Polled {
+        let route = Arc::clone(&running.route);
+        drop(running);
+        self.look_at_clock(&route);
+        Polled::Dropped(id, key)
     }
 
     fn start(&mut self, id: u64, incoming: Incoming, deadline: Option<Instant>) -> Option<Polled> {
@@ -225,6 +240,10 @@ impl Runner {
         }
         self.handed_over = true;
         let abort = task::spawn(&self.serving, id, route, scene, deadline, body);
+        self.task_is(id, abort);
+    }
+
+    fn task_is(&self, id: u64, abort: AbortHandle) {
         let stopped = self.serving.lock().task_is(id, abort);
         if let Some(abort) = stopped {
             abort.abort();
@@ -293,10 +312,4 @@ impl Runner {
 
 fn cancelled() -> Status {
     Status::of_call(Code::Cancelled, "the call was cancelled")
-}
-
-/// What a note leaves to be done without the lock.
-enum AfterNote {
-    Drop(u64, Running),
-    Wake(Waker),
 }

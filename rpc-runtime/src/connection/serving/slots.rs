@@ -1,5 +1,5 @@
-//! The slots of handlers that wait in the runner: keyed, so that one can be dropped by its key, each with a waker that
-//! is used again.
+//! The slots of handlers that wait in the runner: keyed, so that one can be woken by its key, each with a waker that is
+//! used again.
 
 use std::{
     sync::{
@@ -57,11 +57,9 @@ impl Slots {
         self.free.push(key.0);
     }
 
-    /// Takes a waiting handler out for good.
-    pub(super) fn take(&mut self, key: Key) -> Option<Running> {
-        let (_, handler) = self.slots[key.0].handler.take()?;
-        self.release(key);
-        Some(handler)
+    /// Whether a handler waits in its slot, and is not being polled.
+    pub(super) fn is_waiting(&self, key: Key) -> bool {
+        self.slots[key.0].handler.is_some()
     }
 
     /// Takes all waiting handlers out.
@@ -102,6 +100,27 @@ impl Slots {
             *self = Self::new();
             self.ready.lock().runner = runner;
         }
+    }
+}
+
+#[cfg(test)]
+impl Slots {
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// How many slots belong to a call.
+    pub(super) fn taken(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// In how many of them a handler waits.
+    pub(super) fn waiting(&self) -> usize {
+        self.slots.iter().filter(|slot| slot.handler.is_some()).count()
+    }
+
+    pub(super) fn waker_at(&self, slot: usize) -> Waker {
+        self.slots[slot].waker.clone()
     }
 }
 

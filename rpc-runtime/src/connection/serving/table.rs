@@ -1,6 +1,9 @@
 //! The table of the peer's calls: who waits, who is polled by the runner, who has a task. Pure; what is user code,
 //! such as a handler that is to be dropped, is handed out.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{HashMap, VecDeque},
     hash::{BuildHasherDefault, Hasher},
@@ -45,6 +48,7 @@ pub(super) struct Table {
     pub(super) replies: Frames,
     /// How many terminal frames are among the replies.
     pub(super) replied: u32,
+    /// A runner has started nothing more because too much is unsent.
     pub(super) choked: bool,
     pub(super) earliest: Option<Instant>,
     /// Bytes of requests that the peer has sent and not got back.
@@ -64,7 +68,7 @@ pub(super) enum Stage {
     Waiting(Incoming, u64),
     /// In a slot of the runner, or being polled by it.
     Inline(Key),
-    /// Being polled or spawned, and to be dropped after that, for this reason.
+    /// In a slot, being polled or being spawned; to be dropped by whoever has it, for this reason.
     Stopped(Status),
     Task(AbortHandle),
     /// Its task is being spawned.
@@ -88,7 +92,9 @@ pub(super) enum Stopped {
     /// It had ended.
     No,
     Waiting(Incoming),
-    Inline(Running),
+    /// Its handler waits in a slot, and is dropped there by the runner, which this wakes.
+    Slot(Waker),
+    /// Whoever polls or spawns it sees to the rest.
     Polling,
     Task(AbortHandle),
 }
@@ -103,6 +109,8 @@ pub(super) enum Step {
     Start(u64, Incoming, Option<Instant>),
     /// Go on with a handler that was woken.
     Poll(u64, Key, Running),
+    /// Drop a handler whose call was stopped. Counts as a poll until it is [`done`](Table::done).
+    Drop(u64, Key, Running),
 }
 
 impl Table {
@@ -151,8 +159,9 @@ impl Table {
         true
     }
 
-    /// The next piece of work for the runner of this epoch. `fresh` when it begins a turn.
-    pub(super) fn next(&mut self, epoch: u64, fresh: bool) -> Step {
+    /// The next piece of work for the runner of this epoch. `fresh` when it begins a turn; nothing is started while
+    /// the output is `choked`.
+    pub(super) fn next(&mut self, epoch: u64, fresh: bool, choked: bool) -> Step {
         if self.closed || epoch != self.epoch {
             return Step::Over;
         }
@@ -162,9 +171,11 @@ impl Table {
         if let Some((id, key, running)) = self.slots.next_woken() {
             self.poll_begins(id, &running.route);
             self.running -= 1;
-            return Step::Poll(id, key, running);
+            let stopped = !matches!(self.stage(id), Some(Stage::Inline(_)));
+            return if stopped { Step::Drop(id, key, running) } else { Step::Poll(id, key, running) };
         }
-        while self.running < self.most_running && !self.choked {
+        self.choked = choked;
+        while self.running < self.most_running && !choked {
             let Some(entry) = self.queue.pop_front() else { break };
             if !is_waiting(&self.calls, &entry) {
                 continue;
@@ -200,19 +211,20 @@ impl Table {
         here
     }
 
-    /// Remembers how to end the task of a call; ends it now if the call was stopped meanwhile.
+    /// Remembers how to end the task of a call. Gives it back to be ended now if the call was stopped meanwhile.
     pub(super) fn task_is(&mut self, id: u64, abort: AbortHandle) -> Option<AbortHandle> {
-        match self.calls.get_mut(&id) {
-            Some(served) if matches!(served.stage, Stage::Stopped(_)) => {
-                served.stage = Stage::Task(abort.clone());
-                Some(abort)
-            }
-            Some(served) => {
+        let Some(served) = self.calls.get_mut(&id) else { return self.closed.then_some(abort) };
+        match served.stage {
+            Stage::Starting => {
                 served.stage = Stage::Task(abort);
                 None
             }
-            // It has ended already, which an end does no harm to, or the connection has.
-            None => Some(abort),
+            Stage::Stopped(_) => {
+                served.stage = Stage::Task(abort.clone());
+                Some(abort)
+            }
+            // It has ended already, and this is another call with its id.
+            Stage::Waiting(..) | Stage::Inline(_) | Stage::Task(_) => None,
         }
     }
 
@@ -221,40 +233,35 @@ impl Table {
         self.epoch != epoch
     }
 
-    /// A handler that was taken out to be polled gets a task instead.
-    pub(super) fn leaves_slot(&mut self, id: u64, key: Key) {
-        if self.polling.as_ref().is_some_and(|polling| polling.id == id) {
-            self.polling = None;
+    /// A handler that was taken out to be polled gets a task instead, and counts as running from now on. `false`: the
+    /// call was stopped meanwhile, and the handler is to be dropped as for [`Step::Drop`].
+    pub(super) fn leaves_for_task(&mut self, id: u64, key: Key) -> bool {
+        let waits = matches!(self.stage(id), Some(Stage::Inline(_)));
+        if let Some(served) = self.calls.get_mut(&id).filter(|_| waits) {
+            served.stage = Stage::Starting;
+            self.poll_ended(id);
+            self.slots.release(key);
+            self.running += 1;
         }
-        self.slots.release(key);
-        if let Some(served) = self.calls.get_mut(&id) {
-            if matches!(served.stage, Stage::Inline(_)) {
-                served.stage = Stage::Starting;
-            }
-        }
+        waits
     }
 
-    /// A poll is over and the handler waits. Gives it back if the call was stopped meanwhile.
+    /// A poll is over and the handler waits. Gives it back if the call was stopped meanwhile, as [`Step::Drop`] does.
     pub(super) fn park(&mut self, id: u64, key: Key, handler: Running) -> Option<Running> {
-        self.poll_ended(id);
-        match self.calls.get(&id).map(|served| &served.stage) {
-            Some(Stage::Inline(_)) if !self.closed => {
-                self.running += 1;
-                self.slots.put(key, id, handler);
-                None
-            }
-            _ => {
-                self.slots.release(key);
-                Some(handler)
-            }
+        if !matches!(self.stage(id), Some(Stage::Inline(_))) {
+            return Some(handler);
         }
+        self.poll_ended(id);
+        self.running += 1;
+        self.slots.put(key, id, handler);
+        None
     }
 
-    /// A poll is over and so is the handler: the call is forgotten.
-    pub(super) fn done(&mut self, id: u64, key: Key) {
+    /// A poll is over and the handler is no more: the call is forgotten. Gives the reason if it was stopped.
+    pub(super) fn done(&mut self, id: u64, key: Key) -> Option<Status> {
         self.poll_ended(id);
         self.slots.release(key);
-        self.forget(id);
+        self.forget(id)
     }
 
     /// The handler task of a call is done.
@@ -275,27 +282,21 @@ impl Table {
     pub(super) fn stop(&mut self, id: u64, why: &Status) -> Stopped {
         let Some(served) = self.calls.get_mut(&id) else { return Stopped::No };
         served.deadline = None;
-        let polled = self.polling.as_ref().is_some_and(|polling| polling.id == id);
         match &served.stage {
             Stage::Waiting(..) => match self.calls.remove(&id).map(|served| served.stage) {
                 Some(Stage::Waiting(incoming, _)) => Stopped::Waiting(incoming),
                 _ => Stopped::No,
             },
-            Stage::Inline(key) if !polled => match self.slots.take(*key) {
-                Some(handler) => {
-                    self.running -= 1;
-                    self.calls.remove(&id);
-                    Stopped::Inline(handler)
-                }
-                None => {
-                    served.stage = Stage::Stopped(why.clone());
-                    Stopped::Polling
-                }
-            },
-            Stage::Inline(_) | Stage::Starting | Stage::Stopped(_) => {
+            Stage::Inline(key) => {
+                let waiting = self.slots.is_waiting(*key).then(|| self.slots.waker(*key));
+                served.stage = Stage::Stopped(why.clone());
+                waiting.map_or(Stopped::Polling, Stopped::Slot)
+            }
+            Stage::Starting => {
                 served.stage = Stage::Stopped(why.clone());
                 Stopped::Polling
             }
+            Stage::Stopped(_) => Stopped::Polling,
             Stage::Task(abort) => Stopped::Task(abort.clone()),
         }
     }
@@ -360,6 +361,11 @@ impl Table {
         Status::of_call(Code::DeadlineExceeded, text)
     }
 
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Forgets all calls: nothing further is started. What a runner has taken out is dropped by it.
     pub(super) fn close(&mut self) -> Left {
         self.closed = true;
         self.queue.clear();
@@ -380,6 +386,10 @@ impl Table {
         if self.replies.is_empty() {
             self.replies = Frames::default();
         }
+    }
+
+    fn stage(&self, id: u64) -> Option<&Stage> {
+        self.calls.get(&id).map(|served| &served.stage)
     }
 
     fn poll_begins(&mut self, id: u64, route: &Arc<Route>) {

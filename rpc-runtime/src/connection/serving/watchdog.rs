@@ -2,6 +2,7 @@
 //! looks after timers and sockets, so that no task could. It sleeps while no runner is at work.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Mutex, OnceLock, PoisonError, Weak},
     thread::{self, Thread},
     time::Duration,
@@ -42,8 +43,10 @@ fn look_for_ever() {
             continue;
         }
         thread::sleep(LOOK);
-        // Without the lock: what is replaced or dropped here may be anything.
-        watched.retain(|serving| serving.upgrade().is_some_and(|serving| serving.look()));
+        // Without the lock, and unwinding no further: this may be the last to drop a connection, and with it services.
+        watched.retain(|serving| {
+            catch_unwind(AssertUnwindSafe(|| serving.upgrade().is_some_and(|serving| serving.look()))).unwrap_or(false)
+        });
         WATCHED.lock().unwrap_or_else(PoisonError::into_inner).append(&mut watched);
     }
 }
