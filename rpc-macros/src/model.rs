@@ -127,4 +127,6 @@ pub(crate) enum Output {
     Bulk(Type),
     /// A type named `Result`; the runtime's `Outcome` says what is in it.
     Outcome(Type),
+    /// A type whose name has `Result` in it: the compiler knows whether it is one.
+    Unclear(Type),
 }

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 
-use super::{Names, at, at_arguments, beside_trait, deprecation};
+use super::{Names, at, at_arguments, beside_trait, deprecation, returned};
 use crate::model::{Argument, Lend, Method, Output, Service};
 
 pub(super) fn expand(service: &Service, names: &Names) -> TokenStream {
@@ -124,6 +124,10 @@ fn row(service: &Service, names: &Names, method: &Method, parameter: &Ident) -> 
         Output::Value(ty) => quote_spanned!(at(ty)=> #runtime::__private::reply_value(codec, &outcome)),
         Output::Bulk(_) => quote!(#runtime::__private::reply_value(codec, &#runtime::__private::Bulk(outcome))),
         Output::Outcome(ty) => quote_spanned!(at(ty)=> #runtime::__private::reply_outcome(codec, outcome)),
+        Output::Unclear(ty) => {
+            let returned = returned(runtime, ty);
+            quote_spanned!(at(ty)=> #returned::reply(codec, outcome))
+        }
     };
     quote! {
         #(#cfg)*
