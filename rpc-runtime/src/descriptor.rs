@@ -61,7 +61,8 @@ pub enum MethodKind {
 /// Where a server runs a handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Execution {
-    /// In tasks at first; in the connection's runner, which polls one handler after the other, once it has shown itself quick; and back.
+    /// In tasks at first; in the connection's runner, which polls one handler after the other, once it has shown itself
+    /// quick; and back.
     #[default]
     Auto,
     /// Always in the connection's runner: for handlers that never take long between two awaits.

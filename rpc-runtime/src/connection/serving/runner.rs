@@ -1,5 +1,5 @@
 //! The task that polls quick handlers one after the other, and gives the others tasks of their own. When a handler
-//! holds it up, the driver puts another runner in its place, and this one leaves after that poll.
+//! holds it up, the watchdog puts another runner in its place, and this one leaves after that poll.
 
 use std::{
     pin::Pin,
