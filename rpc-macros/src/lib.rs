@@ -1,7 +1,7 @@
 //! The `#[rpc_service]` attribute: a plain trait in, the trait with a typed client and server out.
 //!
-//! Three steps: [`parse`] reads the syntax into the [`model`] and collects every mistake with its span,
-//! [`expand`] writes the model out. Nothing here knows how a call works: that is in `rpc-runtime`.
+//! Three steps: `parse` reads the syntax into the `model` and collects every mistake with its span,
+//! `expand` writes the model out. Nothing here knows how a call works: that is in `rpc-runtime`.
 
 mod errors;
 mod expand;
