@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, try_join_all};
 use rpc_runtime::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -79,10 +79,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let began = Instant::now();
     let calls = [60, 20, 40].map(|ms| (ms, arith.sleep(ms).start()));
     let waiting = calls.map(|(ms, call)| async move {
-        let slept = call.await;
-        println!("sleep({ms}) = {slept:?} after {} ms", began.elapsed().as_millis());
+        let slept = call.await?;
+        println!("sleep({ms}) = {slept}, ended after {} ms", began.elapsed().as_millis());
+        Ok::<_, Status>(())
     });
-    join_all(waiting).await;
+    try_join_all(waiting).await?;
 
     match arith.sleep(10_000).timeout(Duration::from_millis(50)).await {
         Err(status) if status.code() == Code::DeadlineExceeded => println!("sleep(10000) within 50 ms: {status}"),

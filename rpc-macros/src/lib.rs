@@ -32,9 +32,10 @@ use proc_macro::TokenStream;
 ///
 /// A method is an `async fn` with `&self` and at most 16 arguments, owned or borrowed. Borrowed ones (`&str`, `&[T]`,
 /// `&T`, `Option<&T>`) are encoded where the client's method is called, decoded as owned values on the server and lent
-/// to the handler. A method whose return type is named `Result` reports its error as `CallError<E>` (as `Status` where
-/// the error is one); every other method fails with `Status` only. A `Vec<u8>`, `&[u8]` or `Bytes` travels in bulk;
-/// these, `Result`, `Option` and `#[async_trait]` are recognised by the last segment of their path.
+/// to the handler. A method that returns a `Result` reports its error as `CallError<E>` (as `Status` where the error is
+/// one); every other method fails with `Status` only. An alias of `Result` works when it has `Result` in its name, such
+/// as `ArithResult<i64>`; any other is refused. A `Vec<u8>`, `&[u8]` or `Bytes` travels in bulk; these, `Option` and
+/// `#[async_trait]` are recognised by the last segment of their path.
 ///
 /// # Options of the trait
 ///
@@ -47,7 +48,7 @@ use proc_macro::TokenStream;
 ///
 /// - `name = "..."`: its name on the wire
 /// - `client = "..."`: the name of the client's method
-/// - `inline`: always run in the connection's task
+/// - `inline`: always run in the connection's runner, one handler after the other
 /// - `task`: always run in a task of its own
 ///
 /// `#[async_trait]` written below `#[rpc_service]` is honoured, so that the trait can be used as `dyn`.

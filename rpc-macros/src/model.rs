@@ -129,4 +129,6 @@ pub(crate) enum Output {
     Outcome(Type),
     /// The same, with bytes that travel in one piece as its value.
     BulkOutcome(Type),
+    /// A type whose name has `Result` in it: the compiler knows whether it is one.
+    Unclear(Type),
 }

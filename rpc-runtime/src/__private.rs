@@ -3,5 +3,8 @@
 pub use crate::{
     client::Client,
     codec::{Bulk, CodecKind, NoArguments},
-    router::{HandlerFuture, Method, Outcome, Reply, Request, reply_outcome, reply_value},
+    router::{
+        HandlerFuture, IsResult, Method, Outcome, PlainValue, Reply, Request, Returned, Returns, reply_outcome,
+        reply_value,
+    },
 };

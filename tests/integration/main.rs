@@ -6,5 +6,6 @@ mod compile_fail;
 mod evolution;
 mod faults;
 mod macros;
+mod quickstart;
 mod shutdown;
 mod tidy;

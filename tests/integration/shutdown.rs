@@ -38,7 +38,7 @@ async fn a_server_that_shuts_down_refuses_what_crosses_and_answers_what_it_took(
 async fn a_peer_that_says_good_bye_and_half_closes_gets_its_answers_and_then_the_end() {
     let serving = Serving::start().await;
     for (method, arguments, value) in [("add", &b"[1,2]"[..], &b"3"[..]), ("sleep", b"[100]", b"100")] {
-        // The first calls of a method run in tasks, later ones in the connection's own.
+        // The first calls of a method run in tasks, later ones in the connection's runner.
         for _ in 0..3 {
             let mut peer = serving.dialled("json").await;
             peer.send(&[request(2, method, arguments), raw::go_away()].concat()).await;

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 
-use super::{Names, at, at_arguments, beside_trait, deprecation, descriptor};
+use super::{Names, at, at_arguments, beside_trait, deprecation, descriptor, returned};
 use crate::model::{Argument, Lend, Method, Output, Service};
 
 pub(super) fn expand(service: &Service, names: &Names) -> TokenStream {
@@ -77,10 +77,14 @@ fn expand_method(service: &Service, names: &Names, method: &Method) -> TokenStre
             let outcome = quote_spanned!(at(ty)=> <#ty as #runtime::__private::Outcome>);
             quote_spanned!(at(ty)=> #outcome::Ok, #outcome::Error)
         }
+        Output::Unclear(ty) => {
+            let returned = returned(runtime, ty);
+            quote_spanned!(at(ty)=> #returned::Ok, #returned::Error)
+        }
     };
     let call = match &method.output {
         Output::Bulk(_) | Output::BulkOutcome(_) => quote_spanned!(span=> call_bulk),
-        Output::Unit | Output::Value(_) | Output::Outcome(_) => quote_spanned!(span=> call),
+        Output::Unit | Output::Value(_) | Output::Outcome(_) | Output::Unclear(_) => quote_spanned!(span=> call),
     };
     let call = quote_spanned!(span=> self.client.#call(#descriptors::#name, &#values));
     quote! {

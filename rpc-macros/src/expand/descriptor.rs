@@ -1,10 +1,10 @@
 //! What is said of the service as constant data.
 
 use proc_macro2::TokenStream;
-use quote::quote;
-use syn::{Expr, ExprLit, Lit, ext::IdentExt};
+use quote::{quote, quote_spanned};
+use syn::{Expr, ExprLit, Lit, Type, ext::IdentExt};
 
-use super::{Names, beside_trait};
+use super::{Names, at, beside_trait, is_result};
 use crate::{
     model::{Argument, Execution, Method, MethodKind, Output, Service},
     parse, text,
@@ -15,6 +15,7 @@ pub(super) fn expand(service: &Service, names: &Names) -> TokenStream {
     let type_name = &names.methods;
     let attributes = beside_trait(service);
     let constants = service.methods().map(|method| constant(service, method));
+    let checks = service.methods().filter_map(|method| check_alias(service, method));
     quote! {
         #attributes
         #[doc(hidden)]
@@ -25,7 +26,25 @@ pub(super) fn expand(service: &Service, names: &Names) -> TokenStream {
         impl #type_name {
             #(#constants)*
         }
+
+        #(#checks)*
     }
+}
+
+/// A `Result` that is not named so would be taken for a plain value, and its error for a part of it.
+fn check_alias(service: &Service, method: &Method) -> Option<TokenStream> {
+    let Output::Value(ty @ Type::Path(_)) = &method.output else { return None };
+    let (attributes, cfg) = (beside_trait(service), &method.cfg);
+    let is_result = is_result(&service.runtime, ty);
+    let text = format!(
+        "`{}` is a `Result`: give the alias a name with `Result` in it, so that its error is the method's",
+        text::of_type(ty)
+    );
+    Some(quote_spanned! {at(ty)=>
+        #attributes
+        #(#cfg)*
+        const _: () = if #is_result { ::core::panic!("{}", #text) };
+    })
 }
 
 /// The expression for the whole service's descriptor.
@@ -66,7 +85,9 @@ fn constant(service: &Service, method: &Method) -> TokenStream {
     });
     let output = match &method.output {
         Output::Unit => String::new(),
-        Output::Value(ty) | Output::Bulk(ty) | Output::Outcome(ty) | Output::BulkOutcome(ty) => text::of_type(ty),
+        Output::Value(ty) | Output::Bulk(ty) | Output::Outcome(ty) | Output::BulkOutcome(ty) | Output::Unclear(ty) => {
+            text::of_type(ty)
+        }
     };
     quote! {
         #(#cfg)*

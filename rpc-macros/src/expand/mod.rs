@@ -7,8 +7,8 @@ mod server;
 mod trait_;
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote};
-use syn::{Attribute, spanned::Spanned};
+use quote::{format_ident, quote, quote_spanned};
+use syn::{Attribute, Path, Type, spanned::Spanned};
 
 use crate::{
     errors::Errors,
@@ -79,6 +79,20 @@ fn at_arguments(method: &Method) -> Span {
         [one] => at(&one.written),
         _ => at(&method.name),
     }
+}
+
+/// Whether a return type is a `Result`, as a constant expression.
+fn is_result(runtime: &Path, ty: &Type) -> TokenStream {
+    quote_spanned!(at(ty)=> {
+        use #runtime::__private::PlainValue as _;
+        #runtime::__private::IsResult::<#ty>::VALUE
+    })
+}
+
+/// How a return type is treated for which only the compiler knows whether it is a `Result`.
+fn returned(runtime: &Path, ty: &Type) -> TokenStream {
+    let is_result = is_result(runtime, ty);
+    quote_spanned!(at(ty)=> <#runtime::__private::Returned<#is_result> as #runtime::__private::Returns<#ty>>)
 }
 
 /// The trait's own `#[deprecated]`, for the types that are made of it.

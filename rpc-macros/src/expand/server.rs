@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 
-use super::{Names, at, at_arguments, beside_trait, deprecation};
+use super::{Names, at, at_arguments, beside_trait, deprecation, returned};
 use crate::model::{Argument, Lend, Method, Output, Service};
 
 pub(super) fn expand(service: &Service, names: &Names) -> TokenStream {
@@ -127,6 +127,10 @@ fn row(service: &Service, names: &Names, method: &Method, parameter: &Ident) -> 
         Output::BulkOutcome(ty) => {
             let outcome = quote!(::core::result::Result::map(outcome, #runtime::__private::Bulk));
             quote_spanned!(at(ty)=> #runtime::__private::reply_outcome(codec, #outcome))
+        }
+        Output::Unclear(ty) => {
+            let returned = returned(runtime, ty);
+            quote_spanned!(at(ty)=> #returned::reply(codec, outcome))
         }
     };
     quote! {

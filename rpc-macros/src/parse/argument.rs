@@ -25,7 +25,9 @@ pub(super) fn read(source: &mut PatType, errors: &mut Errors) -> Option<Argument
     let name = match &*source.pat {
         Pat::Ident(pattern) if pattern.by_ref.is_none() && pattern.subpat.is_none() => Some(pattern.ident.clone()),
         pattern => {
-            errors.at(pattern, "an argument of a service is a name and no pattern: it has this name on the wire");
+            let text = "an argument of a service is a name, which it has on the wire, and no pattern: \
+                        take it apart in the body";
+            errors.at(pattern, text);
             None
         }
     };

@@ -97,7 +97,7 @@ fn kind(sig: &Signature, errors: &mut Errors) -> MethodKind {
 
 fn check_qualifiers(sig: &Signature, errors: &mut Errors) {
     if sig.asyncness.is_none() {
-        errors.at(sig.fn_token, "a method of a service is an `async fn`");
+        errors.at(sig.fn_token, "a method of a service is an `async fn`: put `async` before `fn`");
     }
     if let Safety::Unsafe(token) = &sig.safety {
         errors.at(token, "a method of a service can not be unsafe");
@@ -107,7 +107,8 @@ fn check_qualifiers(sig: &Signature, errors: &mut Errors) {
     }
     for parameter in &sig.generics.params {
         if !matches!(parameter, GenericParam::Lifetime(_)) {
-            errors.at(parameter, "a method of a service can not be generic: both ends have to know its types");
+            let text = "a method of a service can not be generic: both ends have to know its types; name them";
+            errors.at(parameter, text);
         }
     }
     if let Some(clause) = &sig.generics.where_clause {
@@ -125,7 +126,7 @@ fn receiver(sig: &Signature, errors: &mut Errors) -> Option<Lifetime> {
     match &receiver.kind {
         ReceiverKind::Reference(_, lifetime, None) => return lifetime.clone(),
         ReceiverKind::Reference(_, _, Some(token)) => {
-            errors.at(token, format!("{WANTED}: its calls run at the same time"));
+            errors.at(token, format!("{WANTED}: its calls run at the same time; put what they change behind a lock"));
         }
         _ => errors.at(receiver, WANTED),
     }
@@ -164,6 +165,8 @@ fn output(output: &ReturnType, errors: &mut Errors) -> Output {
         if types::is_result_of_bytes(&ty) { Output::BulkOutcome(ty) } else { Output::Outcome(ty) }
     } else if types::is_bytes(&ty) {
         Output::Bulk(ty)
+    } else if types::name(&ty).is_some_and(|name| name.to_string().contains("Result")) {
+        Output::Unclear(ty)
     } else {
         Output::Value(ty)
     }

@@ -128,11 +128,18 @@ fn check_names(items: &mut [Item], errors: &mut Errors) {
         }
         let taken = |by: Option<(String, bool)>| by.filter(|(_, other)| !(*other && conditional)).map(|(by, _)| by);
         if let Some(other) = taken(wire.insert(method.wire_name.value(), (name.clone(), conditional))) {
-            let text = format!("`{other}` has the name `{}` on the wire already", method.wire_name.value());
+            let text = format!(
+                "`{other}` has the name `{}` on the wire already: give one of them another with #[rpc(name = \"..\")]",
+                method.wire_name.value()
+            );
             errors.at(&method.wire_name, text);
         }
         if let Some(other) = taken(client.insert(method.client_name.to_string(), (name, conditional))) {
-            let text = format!("`{other}` has the name `{}` in the client already", method.client_name);
+            let text = format!(
+                "`{other}` has the name `{}` in the client already: give one of them another with \
+                 #[rpc(client = \"..\")]",
+                method.client_name
+            );
             errors.at(&method.client_name, text);
             entry.method = None;
         }

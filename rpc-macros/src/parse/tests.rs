@@ -57,6 +57,7 @@ fn a_return_type_is_told_by_its_last_segment() {
             async fn d(&self) -> Outcome<u8>;
             async fn e(&self) -> std::vec::Vec<u8>;
             async fn f(&self) -> Option<Result<u8, u8>>;
+            async fn g(&self) -> ArithResult<u8>;
         }
     });
     let kinds = service.methods().map(|method| match &method.output {
@@ -65,8 +66,9 @@ fn a_return_type_is_told_by_its_last_segment() {
         Output::Bulk(_) => "bulk",
         Output::Outcome(_) => "outcome",
         Output::BulkOutcome(_) => "bulk outcome",
+        Output::Unclear(_) => "unclear",
     });
-    assert_eq!(kinds.collect::<Vec<_>>(), ["unit", "value", "outcome", "value", "bulk", "value"]);
+    assert_eq!(kinds.collect::<Vec<_>>(), ["unit", "value", "outcome", "value", "bulk", "value", "unclear"]);
 }
 
 #[test]

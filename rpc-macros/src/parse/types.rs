@@ -20,10 +20,15 @@ pub(super) fn bare(ty: &Type) -> &Type {
     }
 }
 
+/// The last name of the type, if it is a path.
+pub(super) fn name(ty: &Type) -> Option<Ident> {
+    let Type::Path(path) = bare(ty) else { return None };
+    path.path.segments.last().map(|last| last.ident.unraw())
+}
+
 /// Whether the type is a path that ends with this name.
-pub(super) fn is_named(ty: &Type, name: &str) -> bool {
-    let Type::Path(path) = bare(ty) else { return false };
-    path.path.segments.last().is_some_and(|last| last.ident.unraw() == name)
+pub(super) fn is_named(ty: &Type, wanted: &str) -> bool {
+    name(ty).is_some_and(|name| name == wanted)
 }
 
 /// `Vec<u8>` or `Bytes`.
@@ -76,11 +81,12 @@ pub(super) fn check_argument(ty: &Type, errors: &mut Errors) {
     let findings = Findings::of(ty);
     let lent = argument::lent(ty);
     if let Some(found) = findings.impls.first() {
-        errors.at(found, "an argument can not be `impl Trait`: both ends have to know its type");
+        errors.at(found, "an argument can not be `impl Trait`: both ends have to know its type; name it");
     } else if let Some(found) = findings.selves.first() {
         errors.at(found, "an argument can not name `Self`: a client does not know the implementation");
     } else if let Some(mutability) = findings.references.iter().find_map(|found| found.mutability) {
-        errors.at(mutability, "an argument can not be `&mut`: what the handler changes does not come back");
+        let text = "an argument can not be `&mut`: what the handler changes does not come back; return it";
+        errors.at(mutability, text);
     } else if let Some(found) =
         findings.references.iter().find(|found| lent.is_none_or(|lent| !std::ptr::eq(**found, lent)))
     {
@@ -89,7 +95,7 @@ pub(super) fn check_argument(ty: &Type, errors: &mut Errors) {
         if let Some(lifetime) = reference.lifetime.as_ref().filter(|lifetime| lifetime.ident == "static") {
             errors.at(lifetime, "an argument is lent for the time of the call and can not be `'static`");
         } else if let Type::TraitObject(object) = bare(&reference.elem) {
-            errors.at(object, "a trait object can not be sent: both ends have to know the type");
+            errors.at(object, "a trait object can not be sent: both ends have to know the type; name it");
         }
     }
 }
@@ -99,7 +105,7 @@ pub(super) fn check_output(ty: &Type, errors: &mut Errors) {
     const BORROWED: &str = "a returned reference can not be sent: return the owned type, such as `String`";
     let findings = Findings::of(ty);
     if let Some(found) = findings.impls.first() {
-        errors.at(found, "a method can not return `impl Trait`: both ends have to know its type");
+        errors.at(found, "a method can not return `impl Trait`: both ends have to know its type; name it");
     } else if let Some(found) = findings.selves.first() {
         errors.at(found, "a method can not return `Self`: a client does not know the implementation");
     } else if let Some(found) = findings.references.first() {

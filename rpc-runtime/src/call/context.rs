@@ -26,6 +26,38 @@ thread_local! {
 /// [`Context::current`] is there in every poll and in the drop of a handler, and in futures wrapped by
 /// [`scope`](Self::scope). Elsewhere it is empty. Calls made where a context is current inherit its deadline
 /// and its `traceparent` and `tracestate`. Cheap to clone.
+///
+/// ```
+/// # use rpc_runtime::prelude::*;
+/// #[rpc_service]
+/// trait Tenants {
+///     async fn name(&self) -> Result<String, Status>;
+/// }
+///
+/// struct Here;
+///
+/// impl Tenants for Here {
+///     async fn name(&self) -> Result<String, Status> {
+///         let context = Context::current();
+///         let tenant = context.metadata().get("tenant").ok_or_else(|| Status::invalid_argument("no tenant"))?;
+///         context.set_response_metadata("cost", "1");
+///         // A task of its own does not see the context unless it is given it.
+///         let remaining = tokio::spawn(context.scope(async { Context::current().remaining() })).await;
+///         assert!(remaining.is_ok_and(|remaining| remaining.is_some()));
+///         Ok(format!("tenant {tenant}"))
+///     }
+/// }
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Status> {
+/// # let server = Server::builder().service(TenantsServer::new(Here)).bind("mem://context").await?;
+/// # tokio::spawn(server.serve());
+/// # let tenants = TenantsClient::new(Channel::connect("mem://context").await?);
+/// let (name, metadata) = tenants.name().metadata("tenant", "7").with_response_metadata().await;
+/// assert_eq!((name?.as_str(), metadata.get("cost")), ("tenant 7", Some("1")));
+/// assert!(Context::current().is_empty());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Default)]
 pub struct Context(Option<Arc<Known>>);
 
@@ -74,7 +106,8 @@ impl Context {
         self.deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
-    /// Sends an entry of metadata with the response, if that has not been sent yet.
+    /// Sends an entry of metadata with the response, in place of those that the key has; does nothing once the
+    /// response was made. More than the caller accepts fails the call with `RESOURCE_EXHAUSTED`.
     pub fn set_response_metadata(&self, key: impl Into<String>, value: impl Into<String>) {
         if let Some(scene) = &self.0 {
             // These may be code of users, which does not run under a lock.

@@ -79,7 +79,9 @@ impl ChannelBuilder {
         self
     }
 
-    /// Connects now. Fails with the address and the cause.
+    /// Connects now. Fails with the address and the cause, *not executed*: `UNAVAILABLE` when nobody answers there in
+    /// time, the server's own code when it refuses, `INVALID_ARGUMENT` when the address can not be understood. Dropping
+    /// the future gives the attempt up.
     pub async fn connect(self, address: &str) -> Result<Channel, Status> {
         let channel = self.lazy(address)?;
         channel.ready().await?;
@@ -94,7 +96,8 @@ impl ChannelBuilder {
         Ok(Channel::new(address, self.settings))
     }
 
-    /// Shakes hands over a pipe of any kind, with `peer` as its name in errors.
+    /// Shakes hands over a pipe of any kind, with `peer` as its name in errors. Fails as [`connect`](Self::connect)
+    /// does; dropping the future drops the pipe. Once it is lost, the channel can not dial it again.
     pub async fn handshake<T>(self, io: T, peer: &str) -> Result<Channel, Status>
     where
         T: AsyncRead + AsyncWrite + Send + 'static,

@@ -26,6 +26,35 @@ use crate::{
 /// **Dropping it cancels it**: either nothing was sent and nothing will be, or the server is told and drops the
 /// handler. Its deadline begins when it is first polled or started, lies 30 s ahead unless set otherwise, and is
 /// never later than that of the call it is made in.
+///
+/// ```
+/// # use rpc_runtime::prelude::*;
+/// # #[rpc_service]
+/// # trait Arith {
+/// #     async fn sum(&self, a: i64, b: i64) -> i64;
+/// # }
+/// # struct Calculator;
+/// # impl Arith for Calculator {
+/// #     async fn sum(&self, a: i64, b: i64) -> i64 {
+/// #         a + b
+/// #     }
+/// # }
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Status> {
+/// # let server = Server::builder().service(ArithServer::new(Calculator)).bind("mem://call").await?;
+/// # tokio::spawn(server.serve());
+/// use std::time::Duration;
+/// let arith = ArithClient::new(Channel::connect("mem://call").await?);
+/// // On its way at once; options stand behind the call.
+/// let started = arith.sum(20, 22).start();
+/// let second = arith.sum(1, 1).timeout(Duration::from_millis(500)).metadata("tenant", "7");
+/// assert_eq!((second.await?, started.await?), (2, 42));
+///
+/// let (sum, metadata) = arith.sum(1, 2).with_response_metadata().await;
+/// assert_eq!((sum?, metadata.get("cost")), (3, None));
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "nothing is sent before the call is awaited or started"]
 pub struct Call<T, E = Status> {
     engine: Engine,
@@ -50,7 +79,8 @@ impl<T, E> Call<T, E> {
         self
     }
 
-    /// Adds an entry to the request's metadata.
+    /// Adds an entry to the request's metadata. More than fits the limits, by default 64 entries and 16 KiB, fails the
+    /// call with `RESOURCE_EXHAUSTED`, *not executed*.
     pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.engine.add_metadata(key.into(), value.into());
         self

@@ -16,11 +16,34 @@ use crate::{
 /// The connection ends when the last clone is dropped and the last call in flight has its outcome. Once it is lost
 /// or closed, calls fail with the reason, *not executed*.
 ///
-/// ```no_run
-/// # async fn example() -> Result<(), rpc_runtime::Status> {
-/// use rpc_runtime::{Channel, CodecKind};
-/// let channel = Channel::connect("tcp://127.0.0.1:7000").await?;
-/// let as_json = Channel::builder().codec(CodecKind::Json).connect("unix:///run/arith.sock").await?;
+/// ```
+/// # use rpc_runtime::prelude::*;
+/// # #[rpc_service]
+/// # trait Arith {
+/// #     async fn sum(&self, a: i64, b: i64) -> i64;
+/// # }
+/// # struct Calculator;
+/// # impl Arith for Calculator {
+/// #     async fn sum(&self, a: i64, b: i64) -> i64 {
+/// #         a + b
+/// #     }
+/// # }
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Status> {
+/// # let server = Server::builder().service(ArithServer::new(Calculator)).bind("tcp://127.0.0.1:0").await?;
+/// # let address = &server.local_address().to_owned();
+/// # tokio::spawn(server.serve());
+/// // Dialled at once, with the defaults; an address is such as tcp://127.0.0.1:7000 or unix:///run/arith.sock.
+/// let channel = Channel::connect(address).await?;
+/// let arith = ArithClient::new(channel.clone());
+/// assert_eq!(arith.sum(1, 2).await?, 3);
+///
+/// // Dialled with the first call, and with settings.
+/// let as_json = Channel::builder().codec(CodecKind::Json).lazy(address)?;
+/// assert_eq!(ArithClient::new(as_json).sum(1, 2).await?, 3);
+///
+/// channel.close();
+/// assert_eq!(arith.sum(1, 2).await.unwrap_err().code(), Code::Cancelled);
 /// # Ok(())
 /// # }
 /// ```
@@ -40,7 +63,7 @@ struct Inner {
 
 impl Channel {
     /// Connects to an address such as `tcp://127.0.0.1:7000`, `unix:///run/arith.sock` or `mem://name`, with
-    /// default settings. Fails with the address and the cause.
+    /// default settings. Fails, and is given up, as [`ChannelBuilder::connect`] is.
     pub async fn connect(address: &str) -> Result<Self, Status> {
         Self::builder().connect(address).await
     }
@@ -65,7 +88,7 @@ impl Channel {
         self.0.state.borrow().clone()
     }
 
-    /// Tells each change of the state.
+    /// Tells each change of the state; a watcher that is slow sees the latest only.
     pub fn watch_state(&self) -> watch::Receiver<ConnectionState> {
         self.0.state.subscribe()
     }

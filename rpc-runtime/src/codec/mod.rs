@@ -10,13 +10,16 @@ mod error;
 mod finite;
 mod guard;
 mod json;
+mod named;
 #[cfg(test)]
 mod tests;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use bulk::{Bulk, NoArguments};
 pub(crate) use error::{DecodeError, EncodeError};
+
+use crate::descriptor::ArgumentDescriptor;
 
 /// How values are written as bytes.
 ///
@@ -85,6 +88,19 @@ impl CodecKind {
             Self::Bincode => bincode::decode(body),
             Self::Json => json::decode(body),
         }
+    }
+
+    /// The tuple of a method's arguments. With JSON it may also be an object with their names as keys.
+    #[inline]
+    pub(crate) fn decode_arguments<T: DeserializeOwned>(
+        self,
+        body: &[u8],
+        arguments: &[ArgumentDescriptor],
+    ) -> Result<T, DecodeError> {
+        if self == Self::Json && !arguments.is_empty() && named::is_object(body) {
+            return self.decode(&named::in_order(body, arguments)?);
+        }
+        self.decode(body)
     }
 }
 

@@ -1,5 +1,6 @@
 //! One handshaken transport and the calls on it, the same code on both ends. The pending table, the frames and the
-//! clock's rules are pure; a driver task reads, a flusher task writes, and callers append under one short lock.
+//! clock's rules are pure; a driver task reads, a runner polls quick handlers, a flusher writes, and callers append
+//! under one short lock.
 
 mod assembly;
 mod calls;

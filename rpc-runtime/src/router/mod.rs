@@ -8,7 +8,7 @@ mod trust;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-pub use reply::{HandlerFuture, Outcome, Reply, reply_outcome, reply_value};
+pub use reply::{HandlerFuture, IsResult, Outcome, PlainValue, Reply, Returned, Returns, reply_outcome, reply_value};
 pub use request::Request;
 pub(crate) use running::{Finished, Running};
 pub(crate) use trust::Trust;

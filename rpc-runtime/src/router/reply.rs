@@ -1,6 +1,6 @@
 //! What a handler ends with, encoded; and the trait that tells a `Result` from a plain value.
 
-use std::pin::Pin;
+use std::{marker::PhantomData, pin::Pin};
 
 use serde::Serialize;
 
@@ -57,6 +57,54 @@ impl<T: Serialize> Outcome for Result<T, Status> {
             Ok(value) => encode(codec, &value, Reply::Value),
             Err(status) => Reply::Status(status.leaving_handler()),
         }
+    }
+}
+
+/// Asks the compiler whether `T` is a `Result` under some alias: a constant of the type itself goes before a trait's.
+pub struct IsResult<T>(PhantomData<T>);
+
+impl<T, E> IsResult<Result<T, E>> {
+    /// It is.
+    pub const VALUE: bool = true;
+}
+
+/// The answer for all other types.
+pub trait PlainValue {
+    /// It is not.
+    const VALUE: bool = false;
+}
+
+impl<T> PlainValue for IsResult<T> {}
+
+/// What a method returns whose name does not tell: a `Result` or a plain value.
+pub struct Returned<const IS_RESULT: bool>;
+
+/// How [`Returned`] is treated, once it is known.
+pub trait Returns<T> {
+    /// What the client's call gives.
+    type Ok;
+    /// How the client's call fails.
+    type Error;
+
+    /// Encodes it.
+    fn reply(codec: CodecKind, returned: T) -> Reply;
+}
+
+impl<T: Serialize> Returns<T> for Returned<false> {
+    type Ok = T;
+    type Error = Status;
+
+    fn reply(codec: CodecKind, returned: T) -> Reply {
+        reply_value(codec, &returned)
+    }
+}
+
+impl<R: Outcome> Returns<R> for Returned<true> {
+    type Ok = R::Ok;
+    type Error = R::Error;
+
+    fn reply(codec: CodecKind, returned: R) -> Reply {
+        returned.reply(codec)
     }
 }
 

@@ -23,7 +23,7 @@ impl Request<'_> {
 
     /// Decodes the tuple of arguments; `INVALID_ARGUMENT`, *not executed*, when that fails.
     pub fn arguments<T: DeserializeOwned>(&self) -> Result<T, Status> {
-        self.codec.decode(self.body).map_err(|error| {
+        self.codec.decode_arguments(self.body, self.method.arguments).map_err(|error| {
             let text = format!("the arguments of {} can not be decoded: {error}", self.method.full_name);
             Status::of_call(Code::InvalidArgument, text).not_executed()
         })

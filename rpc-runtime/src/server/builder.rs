@@ -71,7 +71,8 @@ impl ServerBuilder {
     }
 
     /// Takes an address such as `tcp://127.0.0.1:7000`, `unix:///run/arith.sock` or `mem://name`. Fails with the
-    /// address and the cause, and when a service was registered twice.
+    /// address and the cause: `ALREADY_EXISTS` when it is taken, `PERMISSION_DENIED`, `INVALID_ARGUMENT` when it can
+    /// not be understood, else `UNAVAILABLE`; and with `ALREADY_EXISTS` when a service was registered twice.
     pub async fn bind(self, address: &str) -> Result<Server, Status> {
         if let Some(status) = self.refused {
             return Err(status);
@@ -98,7 +99,7 @@ impl ServerBuilder {
     }
 
     /// Serves one pipe of any kind, `peer` being its name in errors and contexts, until it ends; gives the reason.
-    /// Dropping the future cuts it off.
+    /// Fails when a service was registered twice or the handshake fails. Dropping the future cuts it off.
     pub async fn serve_connection<T>(self, io: T, peer: &str) -> Result<Status, Status>
     where
         T: AsyncRead + AsyncWrite + Send + 'static,

@@ -14,12 +14,26 @@ use crate::{limits::Limits, router::Router, status::Status, transport::Listener}
 
 /// A server that is bound to its address and serves once [`serve`](Self::serve) is awaited.
 ///
-/// ```no_run
-/// # async fn example(arith: impl rpc_runtime::Service) -> Result<(), rpc_runtime::Status> {
-/// use rpc_runtime::Server;
-/// let server = Server::builder().service(arith).bind("tcp://127.0.0.1:0").await?;
+/// ```
+/// # use rpc_runtime::prelude::*;
+/// # #[rpc_service]
+/// # trait Arith {
+/// #     async fn sum(&self, a: i64, b: i64) -> i64;
+/// # }
+/// # struct Calculator;
+/// # impl Arith for Calculator {
+/// #     async fn sum(&self, a: i64, b: i64) -> i64 {
+/// #         a + b
+/// #     }
+/// # }
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Status> {
+/// let server = Server::builder().service(ArithServer::new(Calculator)).bind("tcp://127.0.0.1:0").await?;
 /// println!("serving at {}", server.local_address());
-/// server.serve_until(async { tokio::signal::ctrl_c().await.ok(); }).await?;
+/// # let handle = server.handle();
+/// # handle.shut_down();
+/// let drained = server.serve_until(async { tokio::signal::ctrl_c().await.unwrap_or(()) }).await?;
+/// assert_eq!((drained.cut_connections, drained.cut_calls), (0, 0));
 /// # Ok(())
 /// # }
 /// ```
@@ -99,6 +113,9 @@ impl Server {
 
     /// Serves until `shutdown` is ready; then takes no new connections, refuses new calls as *not executed*, lets
     /// those in flight finish, and after the time for draining (30 s by default) cuts off what is left.
+    ///
+    /// It does not fail for what one connection does, nor while there are no descriptors left: it then tries again.
+    /// Dropping the future cuts off all connections.
     pub async fn serve_until(self, shutdown: impl Future<Output = ()>) -> Result<Drained, Status> {
         let Self { listener, router, limits, max_connections, drain_timeout, phase, .. } = self;
         let handle = ServerHandle { phase: phase.clone() };

@@ -20,7 +20,7 @@ async fn many_tasks_share_a_client_and_replies_come_in_any_order() {
         let tasks = (0..TASKS).map(|ticket| {
             let desk = desk.clone();
             spawn(async move {
-                // Half of them in the connection's task.
+                // Half of them in the connection's runner.
                 if ticket % 2 == 0 { desk.wait(ticket).await } else { desk.wait_inline(ticket).await }
             })
         });

@@ -38,7 +38,7 @@ pub(super) trait Desk {
     /// Answers once the ticket was called.
     #[rpc(task)]
     async fn wait(&self, ticket: u64) -> u64;
-    /// The same in the connection's task.
+    /// The same in the connection's runner.
     #[rpc(inline)]
     async fn wait_inline(&self, ticket: u64) -> u64;
     #[rpc(task)]

@@ -188,7 +188,7 @@ async fn a_handler_that_blocks_delays_no_other_call_of_its_client() {
     serves(&address).await;
 }
 
-/// A35. The second thousand is polled in the connection's task, which the method has earned by then.
+/// A35. The second thousand is polled in the connection's runner, which the method has earned by then.
 #[tokio::test]
 async fn a_thousand_handlers_in_one_read_that_each_take_a_lock_all_finish_promptly() {
     let seen = Seen::new();

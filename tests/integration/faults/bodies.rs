@@ -128,6 +128,14 @@ async fn arguments_of_another_type_and_bytes_left_over_are_refused() {
     serving.serves_a_fresh_client().await;
 }
 
+#[tokio::test]
+async fn arguments_by_name_are_taken_with_json() {
+    let serving = Serving::start().await;
+    let mut peer = serving.dialled("json").await;
+    peer.send(&raw::request(2, "add", br#"{"b":2,"a":1}"#)).await;
+    assert_eq!(peer.reply(2).await.body, b"3");
+}
+
 /// D4 and D5 in an answer.
 #[tokio::test]
 async fn answers_of_another_type_or_with_bytes_left_over_fail_their_calls_alone() {

@@ -21,7 +21,15 @@ impl fmt::Display for Failure {
 
 mod alias {
     pub(super) type Result<T, E = super::Failure> = std::result::Result<T, E>;
+    pub(super) type ReturnsResult<T> = std::result::Result<T, super::Failure>;
+    pub(super) type ResultOrStatus = std::result::Result<u8, rpc_runtime::Status>;
     pub(super) type Pair<T> = (T, T);
+}
+
+/// A plain value, whatever its name has in it.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct SearchResult {
+    hits: u8,
 }
 
 #[rpc_service]
@@ -38,6 +46,9 @@ trait Returns {
     async fn unit_or_error(&self, ok: bool) -> Result<(), Failure>;
     async fn through_an_alias(&self, ok: bool) -> alias::Result<u8>;
     async fn through_an_alias_with_a_status(&self, ok: bool) -> alias::Result<u8, Status>;
+    async fn through_an_alias_of_another_name(&self, text: &str) -> alias::ReturnsResult<u8>;
+    async fn through_an_alias_without_arguments(&self, ok: bool) -> alias::ResultOrStatus;
+    async fn no_alias(&self) -> SearchResult;
     async fn status(&self, id: u64) -> Result<String, Status>;
     async fn nested(&self, depth: u8) -> Result<Result<u8, String>, Failure>;
     async fn another_alias(&self) -> alias::Pair<u8>;
@@ -77,6 +88,15 @@ impl Returns for Here {
     }
     async fn through_an_alias_with_a_status(&self, ok: bool) -> Result<u8, Status> {
         ok.then_some(1).ok_or_else(|| Status::new(Code::OutOfRange, "far"))
+    }
+    async fn through_an_alias_of_another_name(&self, text: &str) -> alias::ReturnsResult<u8> {
+        text.parse().map_err(|_| Failure::Overflow)
+    }
+    async fn through_an_alias_without_arguments(&self, ok: bool) -> alias::ResultOrStatus {
+        self.through_an_alias_with_a_status(ok).await
+    }
+    async fn no_alias(&self) -> SearchResult {
+        SearchResult { hits: 3 }
     }
     async fn status(&self, id: u64) -> Result<String, Status> {
         Err(Status::not_found(format!("no row {id}")).with_details([1, 2]))
@@ -138,6 +158,19 @@ async fn an_alias_of_result_is_a_result() {
     assert_eq!(error.service(), Some(&Failure::Overflow));
     let status: Status = client.through_an_alias_with_a_status(false).await.unwrap_err();
     assert_eq!(status.code(), Code::OutOfRange);
+}
+
+#[tokio::test]
+async fn an_alias_of_another_name_is_a_result_if_it_is_one() {
+    let client = client("mem://macros-other-alias").await;
+    assert_eq!(client.through_an_alias_of_another_name("7").await.unwrap(), 7);
+    let error: CallError<Failure> = client.through_an_alias_of_another_name("700").await.unwrap_err();
+    assert_eq!(error.service(), Some(&Failure::Overflow));
+    assert_eq!(client.through_an_alias_without_arguments(true).await.unwrap(), 1);
+    let status: Status = client.through_an_alias_without_arguments(false).await.unwrap_err();
+    assert_eq!(status.code(), Code::OutOfRange);
+    let plain: Result<SearchResult, Status> = client.no_alias().await;
+    assert_eq!(plain.unwrap(), SearchResult { hits: 3 });
 }
 
 #[tokio::test]

@@ -9,7 +9,10 @@ use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Chain, Kind, Link, Names, Nest, Order, Tree, bytes_of, refusal};
-use crate::codec::{Bulk, CodecKind::Json, NoArguments};
+use crate::{
+    codec::{Bulk, CodecKind::Json, NoArguments},
+    descriptor::ArgumentDescriptor,
+};
 
 fn is_written<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: &T, golden: &str) {
     assert_eq!(String::from_utf8(bytes_of(Json, value)).unwrap(), golden);
@@ -37,6 +40,36 @@ fn no_arguments_may_be_an_object_without_fields() {
     assert_eq!(Json.decode::<NoArguments>(b" { } ").unwrap(), NoArguments);
     refusal::<NoArguments>(Json, br#"{"a":1}"#);
     refusal::<NoArguments>(Json, b"null");
+}
+
+#[test]
+fn arguments_may_be_an_object_with_their_names_as_keys() {
+    let named = |name| ArgumentDescriptor { name, type_name: "" };
+    let arguments = [named("a"), named("list")];
+    let decode = |body: &str| Json.decode_arguments::<(i8, Vec<u8>)>(body.as_bytes(), &arguments);
+    for body in [r#"[1,[2,3]]"#, r#" {"a":1,"list":[2,3]}"#, "{ \"list\" : [2, 3] ,\n\"\\u0061\" : 1 } "] {
+        assert_eq!(decode(body).unwrap(), (1, vec![2, 3]), "{body}");
+    }
+    for (body, fault) in [
+        (r#"{"a":1}"#, "the argument \"list\" is missing"),
+        (r#"{"a":1,"list":[],"b":2}"#, "there is no argument \"b\""),
+        (r#"{"a":1,"list":[],"a":2}"#, "the argument \"a\" is given twice"),
+        (r#"{"a":1,"list":[]} {}"#, "2 bytes are left over"),
+        (r#"{"a":1,"list":[}"#, "expected value"),
+        (r#"{"a":"x","list":[]}"#, "invalid type"),
+        ("{}", "the argument \"a\" is missing"),
+        ("{", "no end"),
+        (r#"{"a" 1}"#, "expected ':'"),
+        (r#"{"a":1,}"#, "expected value"),
+        (r#"{"a":1],"list":["#, "expected ','"),
+    ] {
+        let text = decode(body).unwrap_err().to_string();
+        assert!(text.contains(fault), "{body}: {text}");
+    }
+    let deep = format!(r#"{{"a":{}"#, "[".repeat(100_000));
+    decode(&deep).unwrap_err();
+    let deep = format!(r#"{{"list":[],"a":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+    decode(&deep).unwrap_err();
 }
 
 /// D2
