@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Wake, Waker},
     thread,
     time::{Duration, Instant},
 };
@@ -18,7 +18,11 @@ use super::{
     request, tag_of,
 };
 use crate::{
-    connection::{flusher, output::Push, shared::Shared},
+    connection::{
+        flusher,
+        output::Push,
+        shared::{Request, Shared},
+    },
     status::{Code, Status},
     transport::Writer,
     wire::{Grant, Kind},
@@ -223,6 +227,28 @@ fn a_call_that_still_leaves_after_the_close_may_run_and_one_that_does_not_has_no
     let ends = [first(), second(), large(), queued()];
     assert!(ends.iter().all(|status| status.code() == Code::Cancelled));
     assert_eq!(ends.map(|status| status.may_have_run()), [true, true, false, false]);
+}
+
+/// The last reference to a task whose drop asks for something.
+struct Last(Arc<Shared>);
+
+impl Wake for Last {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        self.0.request(Request::Run);
+    }
+}
+
+#[test]
+fn the_waker_of_a_call_that_is_refused_is_dropped_without_the_lock() {
+    let world = World::new(Grant::default());
+    world.shared.close();
+    let waker = Waker::from(Arc::new(Last(Arc::clone(&world.shared))));
+    let refused = world.shared.send(request(body(0, 10)), None, tokio::time::Instant::now(), Some(waker));
+    assert_eq!(refused.unwrap_err().code(), Code::Cancelled);
 }
 
 #[test]
