@@ -262,6 +262,17 @@ fn a_lost_connection_tells_by_the_bytes_that_left_which_calls_may_have_run() {
 }
 
 #[test]
+fn a_transport_that_fails_while_somebody_writes_may_have_taken_what_is_being_written() {
+    let world = World::new(Grant::default());
+    let [_first, second] = [0, 1].map(|tag| send(&world, tag, 10));
+    let writing = world.shared.lock().push(true);
+    assert!(matches!(writing, Push::Write(..)));
+    world.shared.write_failed(std::io::ErrorKind::ConnectionReset.into());
+    world.shared.terminate(&Status::unavailable("lost"));
+    assert!(second().may_have_run());
+}
+
+#[test]
 fn whoever_gives_up_waiting_lets_those_behind_it_go() {
     let grant = Grant { request_window: 100_000, max_message: 100_000, ..Grant::default() };
     let mut world = World::new(grant);
