@@ -102,12 +102,13 @@ impl Calls {
     }
 
     /// Takes a call and appends its request if there is room at the peer; else it waits its turn. `end` is where
-    /// the next byte that is appended to the small frames will stand in all that is ever written.
+    /// the next byte that is appended to the small frames will stand in all that is ever written. The waker of a call
+    /// that is refused stays with the caller, to be dropped without the lock.
     pub(super) fn register(
         &mut self,
         mut request: OutgoingRequest,
         deadline: Option<Instant>,
-        waker: Option<Waker>,
+        waker: &mut Option<Waker>,
         now: Instant,
         frames: &mut Frames,
         taken: u64,
@@ -115,7 +116,7 @@ impl Calls {
         if let Some(status) = &self.refusing {
             return Err(status.clone());
         }
-        let id = self.allocate(deadline, waker);
+        let id = self.allocate(deadline, waker.take());
         if self.queue.is_empty() && self.has_room(request.body.len()) {
             self.send(id, &mut request, now, frames, taken);
         } else {
@@ -484,7 +485,7 @@ mod tests {
         let mut calls = Calls::new(0, Grant { in_flight: 1, ..Grant::default() });
         let (mut frames, now) = (Frames::default(), Instant::now());
         for call in 0..10_000 {
-            let id = calls.register(request(vec![0; 8]), None, None, now, &mut frames, 0).unwrap();
+            let id = calls.register(request(vec![0; 8]), None, &mut None, now, &mut frames, 0).unwrap();
             if call > 1 {
                 drop(calls.abandon(id, &mut frames));
             }

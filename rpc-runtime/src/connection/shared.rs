@@ -120,7 +120,7 @@ impl Shared {
         request: OutgoingRequest,
         deadline: Option<Instant>,
         now: Instant,
-        waker: Option<Waker>,
+        mut waker: Option<Waker>,
     ) -> Result<CallId, Status> {
         self.check(&request)?;
         let watch_again = now + liveness::tick(&self.local);
@@ -129,7 +129,7 @@ impl Shared {
         let quiet = state.output.is_quiet();
         let State { calls, output, .. } = &mut *state;
         let taken = output.taken();
-        let id = calls.register(request, deadline, waker, now, &mut output.frames, taken)?;
+        let id = calls.register(request, deadline, &mut waker, now, &mut output.frames, taken)?;
         let alone = quiet && calls.in_flight() == 1;
         let push = if output.frames.is_empty() { Push::Nothing } else { output.push(alone, calls) };
         let driver = if state.armed.is_none_or(|armed| armed > look) {

@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Wake, Waker},
     thread,
     time::{Duration, Instant},
 };
@@ -18,7 +18,11 @@ use super::{
     request, tag_of,
 };
 use crate::{
-    connection::{flusher, output::Push, shared::Shared},
+    connection::{
+        flusher,
+        output::Push,
+        shared::{Request, Shared},
+    },
     status::{Code, Status},
     transport::Writer,
     wire::{Grant, Kind},
@@ -225,6 +229,28 @@ fn a_call_that_still_leaves_after_the_close_may_run_and_one_that_does_not_has_no
     assert_eq!(ends.map(|status| status.may_have_run()), [true, true, false, false]);
 }
 
+/// The last reference to a task whose drop asks for something.
+struct Last(Arc<Shared>);
+
+impl Wake for Last {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        self.0.request(Request::Run);
+    }
+}
+
+#[test]
+fn the_waker_of_a_call_that_is_refused_is_dropped_without_the_lock() {
+    let world = World::new(Grant::default());
+    world.shared.close();
+    let waker = Waker::from(Arc::new(Last(Arc::clone(&world.shared))));
+    let refused = world.shared.send(request(body(0, 10)), None, tokio::time::Instant::now(), Some(waker));
+    assert_eq!(refused.unwrap_err().code(), Code::Cancelled);
+}
+
 #[test]
 fn a_lost_connection_tells_by_the_bytes_that_left_which_calls_may_have_run() {
     let mut world = World::new(Grant::default());
@@ -233,6 +259,17 @@ fn a_lost_connection_tells_by_the_bytes_that_left_which_calls_may_have_run() {
     world.shared.terminate(&Status::unavailable("lost"));
     assert_eq!(world.poll(), Poll::Ready(()));
     assert_eq!([first(), second()].map(|status| status.may_have_run()), [true, false]);
+}
+
+#[test]
+fn a_transport_that_fails_while_somebody_writes_may_have_taken_what_is_being_written() {
+    let world = World::new(Grant::default());
+    let [_first, second] = [0, 1].map(|tag| send(&world, tag, 10));
+    let writing = world.shared.lock().push(true);
+    assert!(matches!(writing, Push::Write(..)));
+    world.shared.write_failed(std::io::ErrorKind::ConnectionReset.into());
+    world.shared.terminate(&Status::unavailable("lost"));
+    assert!(second().may_have_run());
 }
 
 #[test]

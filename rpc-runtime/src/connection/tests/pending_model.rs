@@ -110,10 +110,10 @@ impl World {
         let tag = self.tracked.len();
         let deadline = timeout.map(|ms| self.now + Duration::from_millis(ms));
         let waker = with_waker.then(|| (Arc::<Count>::default(), 0));
-        let given = waker.as_ref().map(|(count, _)| count.waker());
+        let mut given = waker.as_ref().map(|(count, _)| count.waker());
         let taken = self.wire.len() as u64;
         let request = request(body(tag as u32, size));
-        let id = match self.calls.register(request, deadline, given, self.now, &mut self.frames, taken) {
+        let id = match self.calls.register(request, deadline, &mut given, self.now, &mut self.frames, taken) {
             Ok(id) => id,
             Err(status) => {
                 assert!(self.refusing && !status.may_have_run());
