@@ -1,6 +1,6 @@
 //! The settings of a channel.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -9,7 +9,6 @@ use crate::{
     codec::CodecKind,
     limits::Limits,
     metadata::Metadata,
-    router::Router,
     status::{Code, Status},
     transport::{Address, Transport},
 };
@@ -103,9 +102,5 @@ impl ChannelBuilder {
         T: AsyncRead + AsyncWrite + Send + 'static,
     {
         Channel::over(Transport::from_io(io, peer.to_owned()), peer, self.settings).await
-    }
-
-    pub(super) fn router() -> Arc<Router> {
-        Arc::default()
     }
 }

@@ -7,6 +7,7 @@ use tokio::sync::{Mutex, watch};
 use super::builder::{ChannelBuilder, Settings};
 use crate::{
     connection::{Connection, ConnectionState},
+    router::Router,
     status::{Code, Status},
     transport::{self, Address, Transport},
 };
@@ -55,7 +56,7 @@ struct Inner {
     /// Where to dial; the name of a pipe that was handed over.
     address: String,
     target: Option<Address>,
-    pub(super) settings: Settings,
+    settings: Settings,
     connection: OnceLock<Connection>,
     dialling: Mutex<()>,
     state: watch::Sender<ConnectionState>,
@@ -208,7 +209,8 @@ impl Channel {
 
     async fn shake_hands(&self, transport: Transport) -> Result<Connection, Status> {
         let Settings { codec, limits, metadata, .. } = &self.0.settings;
-        let router = ChannelBuilder::router();
+        // A client offers no services.
+        let router = Arc::new(Router::default());
         let shaken = Connection::dial(transport, *codec, limits, metadata, &router, self.0.state.clone());
         shaken.await.map_err(|status| status.at(&self.0.address).not_executed())
     }

@@ -24,8 +24,6 @@ pub(super) struct Frames {
     pub(super) small: Vec<u8>,
     large: VecDeque<Large>,
     large_bytes: usize,
-    /// Large messages of which some parts have left.
-    begun: usize,
 }
 
 /// A message of which some parts may have left.
@@ -74,7 +72,6 @@ impl Frames {
         }
         self.large.append(&mut other.large);
         self.large_bytes += std::mem::take(&mut other.large_bytes);
-        self.begun += std::mem::take(&mut other.begun);
     }
 
     /// A request. `true`: it stands in the small frames; `false`: it waits among the large messages. The buffer
@@ -162,7 +159,6 @@ impl Frames {
         let Some(large) = self.large.remove(index) else { return TakenBack::Gone };
         let left = large.body.len();
         self.large_bytes -= left;
-        self.begun -= usize::from(large.begun);
         if large.begun { TakenBack::Rest(left) } else { TakenBack::Whole(left) }
     }
 
@@ -188,10 +184,8 @@ impl Frames {
             self.large_bytes -= part.len();
             tail.push_back(Bytes::from(prefix));
             tail.push_back(part);
-            self.begun -= usize::from(large.begun);
             large.begun = true;
             if more {
-                self.begun += 1;
                 self.large.push_back(large);
             }
         }

@@ -207,7 +207,6 @@ impl Serving {
 }
 
 /// What is left of a table that was closed, to be dropped without its lock.
-#[derive(Default)]
 struct Left {
     served: Vec<Served>,
     runner: Option<Waker>,
