@@ -1,12 +1,15 @@
 //! A handle to a server: it dials when it must, and typed clients share it.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use tokio::sync::{Mutex, watch};
 
 use super::builder::{ChannelBuilder, Settings};
 use crate::{
-    connection::{Connection, ConnectionState},
+    connection::{Connection, ConnectionState, Endpoint},
     router::Router,
     status::{Code, Status},
     transport::{self, Address, Transport},
@@ -48,15 +51,15 @@ use crate::{
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Channel(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     /// Where to dial; the name of a pipe that was handed over.
     address: String,
     target: Option<Address>,
     settings: Settings,
+    endpoint: Arc<Endpoint>,
     connection: OnceLock<Connection>,
     dialling: Mutex<()>,
     state: watch::Sender<ConnectionState>,
@@ -118,25 +121,18 @@ impl Channel {
     }
 
     pub(super) fn new(address: Address, settings: Settings) -> Self {
-        Self(Arc::new(Inner {
-            address: address.to_string(),
-            target: Some(address),
-            settings,
-            connection: OnceLock::new(),
-            dialling: Mutex::new(()),
-            state: watch::Sender::new(ConnectionState::Idle),
-        }))
+        Self::made(address.to_string(), Some(address), settings, ConnectionState::Idle)
+    }
+
+    fn made(address: String, target: Option<Address>, settings: Settings, state: ConnectionState) -> Self {
+        // A client offers no services.
+        let endpoint = Endpoint::new(settings.limits.clone(), Router::default());
+        let (connection, dialling, state) = (OnceLock::new(), Mutex::new(()), watch::Sender::new(state));
+        Self(Arc::new(Inner { address, target, settings, endpoint, connection, dialling, state }))
     }
 
     pub(super) async fn over(transport: Transport, name: &str, settings: Settings) -> Result<Self, Status> {
-        let channel = Self(Arc::new(Inner {
-            address: name.to_owned(),
-            target: None,
-            settings,
-            connection: OnceLock::new(),
-            dialling: Mutex::new(()),
-            state: watch::Sender::new(ConnectionState::Connecting),
-        }));
+        let channel = Self::made(name.to_owned(), None, settings, ConnectionState::Connecting);
         let connection = channel.shake_hands(transport).await?;
         channel.0.connection.get_or_init(|| connection);
         Ok(channel)
@@ -208,11 +204,16 @@ impl Channel {
     }
 
     async fn shake_hands(&self, transport: Transport) -> Result<Connection, Status> {
-        let Settings { codec, limits, metadata, .. } = &self.0.settings;
-        // A client offers no services.
-        let router = Arc::new(Router::default());
-        let shaken = Connection::dial(transport, *codec, limits, metadata, &router, self.0.state.clone());
+        let Settings { codec, metadata, .. } = &self.0.settings;
+        let shaken = Connection::dial(transport, &self.0.endpoint, *codec, metadata, self.0.state.clone());
         shaken.await.map_err(|status| status.at(&self.0.address).not_executed())
+    }
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = &*self.0.state.borrow();
+        f.debug_struct("Channel").field("address", &self.0.address).field("state", state).finish_non_exhaustive()
     }
 }
 

@@ -5,6 +5,7 @@
 mod assembly;
 mod calls;
 mod driver;
+mod endpoint;
 mod flusher;
 mod frames;
 mod handshake;
@@ -28,6 +29,7 @@ use tokio::{sync::watch, task::AbortHandle, time::Instant};
 
 use driver::Driver;
 pub(crate) use driver::Ended;
+pub(crate) use endpoint::Endpoint;
 use serving::Serving;
 use shared::{Request, Shared};
 pub(crate) use slot::CallId;
@@ -37,7 +39,6 @@ use crate::{
     codec::CodecKind,
     limits::Limits,
     metadata::Metadata,
-    router::Router,
     status::{Code, Status},
     transport::{Transport, Writer},
 };
@@ -84,18 +85,18 @@ impl Connection {
     /// The dialling side's handshake; must run within the channel's time.
     pub(crate) async fn dial(
         mut transport: Transport,
+        endpoint: &Arc<Endpoint>,
         codec: CodecKind,
-        limits: &Limits,
         metadata: &Metadata,
-        router: &Arc<Router>,
         watch: watch::Sender<ConnectionState>,
     ) -> Result<Self, Status> {
+        let limits = &endpoint.limits;
         let handshake = handshake::dial(&mut transport, codec, limits, metadata);
         let agreement = match tokio::time::timeout(limits.handshake_timeout, handshake).await {
             Ok(agreement) => agreement?,
             Err(_) => return Err(late_handshake(limits)),
         };
-        let (connection, running) = start(transport, agreement, limits, router, 0, watch);
+        let (connection, running) = start(transport, agreement, endpoint, 0, watch);
         #[expect(clippy::disallowed_methods, reason = "the connection's owner ends it when it is dropped")]
         tokio::spawn(running);
         Ok(connection)
@@ -105,15 +106,15 @@ impl Connection {
     /// when that future is dropped.
     pub(crate) async fn accept(
         mut transport: Transport,
-        limits: &Limits,
-        router: &Arc<Router>,
+        endpoint: &Arc<Endpoint>,
     ) -> Result<(Self, impl Future<Output = Ended> + Send + use<>), Status> {
+        let limits = &endpoint.limits;
         let handshake = handshake::accept(&mut transport, limits);
         let agreement = match tokio::time::timeout(limits.handshake_timeout, handshake).await {
             Ok(agreement) => agreement?,
             Err(_) => return Err(late_handshake(limits)),
         };
-        Ok(start(transport, agreement, limits, router, 1, watch::Sender::new(ConnectionState::Ready)))
+        Ok(start(transport, agreement, endpoint, 1, watch::Sender::new(ConnectionState::Ready)))
     }
 
     /// Sends a request; fails with *not executed* when it can not even wait.
@@ -182,8 +183,7 @@ pub(crate) async fn refuse(mut transport: Transport, code: Code, reason: String)
 fn start(
     transport: Transport,
     agreement: handshake::Agreement,
-    limits: &Limits,
-    router: &Arc<Router>,
+    endpoint: &Arc<Endpoint>,
     side: u64,
     watch: watch::Sender<ConnectionState>,
 ) -> (Connection, impl Future<Output = Ended> + Send + use<>) {
@@ -200,8 +200,9 @@ fn start(
         }
         open
     });
-    let shared = Arc::new(Shared::new(side, agreement.codec, limits.clone(), agreement.remote, peer, inline, watch));
-    let serving = Serving::new(Arc::clone(&shared), Arc::clone(router));
+    let shared =
+        Arc::new(Shared::new(side, agreement.codec, endpoint.limits.clone(), agreement.remote, peer, inline, watch));
+    let serving = Serving::new(Arc::clone(&shared), Arc::clone(endpoint));
     let driver = Driver::new(Arc::clone(&shared), reader, Arc::clone(&serving));
     let connection = Connection(Arc::new(Owner { shared: Arc::clone(&shared) }));
     let running = async move {

@@ -1,6 +1,6 @@
 //! The settings of a server.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -9,7 +9,7 @@ use tokio::{
 
 use super::{Phase, Server};
 use crate::{
-    connection::Connection,
+    connection::{Connection, Endpoint},
     limits::Limits,
     router::{Router, Service},
     status::{Code, Status},
@@ -90,8 +90,7 @@ impl ServerBuilder {
         Ok(Server {
             address: listener.local_address().to_string(),
             listener,
-            router: Arc::new(self.router),
-            limits: self.limits,
+            endpoint: Endpoint::new(self.limits, self.router),
             max_connections: self.max_connections,
             drain_timeout: self.drain_timeout,
             phase: watch::Sender::new(Phase::Serving),
@@ -108,7 +107,7 @@ impl ServerBuilder {
             return Err(status);
         }
         let transport = Transport::from_io(io, peer.to_owned());
-        let (_connection, running) = Connection::accept(transport, &self.limits, &Arc::new(self.router)).await?;
+        let (_connection, running) = Connection::accept(transport, &Endpoint::new(self.limits, self.router)).await?;
         Ok(running.await.reason)
     }
 }

@@ -12,9 +12,7 @@ use tokio::{sync::watch, task::JoinSet};
 
 use super::{Drained, Phase};
 use crate::{
-    connection::{self, Connection, Ended},
-    limits::Limits,
-    router::Router,
+    connection::{self, Connection, Ended, Endpoint},
     status::Code,
     transport::{Listener, Transport},
 };
@@ -26,8 +24,7 @@ const BACK_OFF_LONGEST: Duration = Duration::from_secs(1);
 
 /// All connections of a server.
 pub(super) struct Connections {
-    router: Arc<Router>,
-    limits: Limits,
+    endpoint: Arc<Endpoint>,
     most: usize,
     phase: watch::Receiver<Phase>,
     tasks: JoinSet<()>,
@@ -42,8 +39,8 @@ struct Cut {
 }
 
 impl Connections {
-    pub(super) fn new(router: Arc<Router>, limits: Limits, most: usize, phase: watch::Receiver<Phase>) -> Self {
-        Self { router, limits, most, phase, tasks: JoinSet::new(), cut: Arc::default() }
+    pub(super) fn new(endpoint: Arc<Endpoint>, most: usize, phase: watch::Receiver<Phase>) -> Self {
+        Self { endpoint, most, phase, tasks: JoinSet::new(), cut: Arc::default() }
     }
 
     /// Accepts for ever.
@@ -85,24 +82,18 @@ impl Connections {
             }
             return;
         }
-        let (router, limits) = (Arc::clone(&self.router), self.limits.clone());
+        let endpoint = Arc::clone(&self.endpoint);
         let (phase, cut) = (self.phase.clone(), Arc::clone(&self.cut));
-        self.tasks.spawn(async move { serve_one(transport, &router, &limits, phase, &cut).await });
+        self.tasks.spawn(async move { serve_one(transport, &endpoint, phase, &cut).await });
     }
 }
 
-async fn serve_one(
-    transport: Transport,
-    router: &Arc<Router>,
-    limits: &Limits,
-    mut phase: watch::Receiver<Phase>,
-    cut: &Cut,
-) {
+async fn serve_one(transport: Transport, endpoint: &Arc<Endpoint>, mut phase: watch::Receiver<Phase>, cut: &Cut) {
     let peer = transport.peer.clone();
     let accepted = tokio::select! {
         biased;
         _ = phase.wait_for(|phase| *phase == Phase::Stopping) => return,
-        accepted = Connection::accept(transport, limits, router) => accepted,
+        accepted = Connection::accept(transport, endpoint) => accepted,
     };
     let (connection, running) = match accepted {
         Ok(accepted) => accepted,

@@ -10,7 +10,7 @@ use tokio::{sync::watch, time::Instant};
 pub use builder::ServerBuilder;
 use connections::Connections;
 
-use crate::{limits::Limits, router::Router, status::Status, transport::Listener};
+use crate::{connection::Endpoint, status::Status, transport::Listener};
 
 /// A server that is bound to its address and serves once [`serve`](Self::serve) is awaited.
 ///
@@ -40,8 +40,7 @@ use crate::{limits::Limits, router::Router, status::Status, transport::Listener}
 pub struct Server {
     listener: Listener,
     address: String,
-    router: Arc<Router>,
-    limits: Limits,
+    endpoint: Arc<Endpoint>,
     max_connections: usize,
     drain_timeout: Duration,
     phase: watch::Sender<Phase>,
@@ -117,9 +116,9 @@ impl Server {
     /// It does not fail for what one connection does, nor while there are no descriptors left: it then tries again.
     /// Dropping the future cuts off all connections.
     pub async fn serve_until(self, shutdown: impl Future<Output = ()>) -> Result<Drained, Status> {
-        let Self { listener, router, limits, max_connections, drain_timeout, phase, .. } = self;
+        let Self { listener, endpoint, max_connections, drain_timeout, phase, .. } = self;
         let handle = ServerHandle { phase: phase.clone() };
-        let mut connections = Connections::new(router, limits, max_connections, phase.subscribe());
+        let mut connections = Connections::new(endpoint, max_connections, phase.subscribe());
         let mut ending = phase.subscribe();
         tokio::select! {
             biased;

@@ -218,7 +218,7 @@ impl Admission {
         }
         let route = match &self.last_route {
             Some(route) if route.is(header.service, header.method) => Arc::clone(route),
-            _ => Arc::clone(self.serving.router.find(header.service, header.method).map_err(fine)?),
+            _ => Arc::clone(self.serving.endpoint.router.find(header.service, header.method).map_err(fine)?),
         };
         let size = header.total.unwrap_or(frame.body.len() as u64);
         if size > u64::from(limits.max_message) {

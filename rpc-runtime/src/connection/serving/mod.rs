@@ -18,12 +18,13 @@ use table::{Served, Stage, Stopped, Table};
 use tokio::{runtime::Handle, time::Instant};
 
 use super::{
+    endpoint::Endpoint,
     frames::Frames,
     shared::{Shared, wake},
 };
 use crate::{
     metadata::Metadata,
-    router::{Finished, Reply, Route, Router, Running},
+    router::{Finished, Reply, Route, Running},
     status::Status,
 };
 
@@ -31,7 +32,7 @@ use crate::{
 /// that of [`Shared`], and neither while a handler is made, polled or dropped.
 pub(super) struct Serving {
     shared: Arc<Shared>,
-    router: Arc<Router>,
+    endpoint: Arc<Endpoint>,
     table: Mutex<Table>,
     /// Whether another worker can go on while a handler holds one up.
     several_workers: bool,
@@ -39,11 +40,11 @@ pub(super) struct Serving {
 }
 
 impl Serving {
-    pub(super) fn new(shared: Arc<Shared>, router: Arc<Router>) -> Arc<Self> {
+    pub(super) fn new(shared: Arc<Shared>, endpoint: Arc<Endpoint>) -> Arc<Self> {
         let runtime = Handle::current();
         let several_workers = runtime.metrics().num_workers() > 1;
         let table = Mutex::new(Table::new(&shared.local));
-        Arc::new(Self { shared, router, table, several_workers, runtime })
+        Arc::new(Self { shared, endpoint, table, several_workers, runtime })
     }
 
     /// Starts the task that polls handlers. It ends with [`close`](Self::close).
@@ -84,7 +85,7 @@ impl Serving {
     fn look(self: &Arc<Self>) -> bool {
         let (stuck, at_work) = self.lock().look();
         if let Some((route, epoch)) = stuck {
-            route.trust.lose(self.router.now_ms(Instant::now()));
+            route.trust.lose(self.endpoint.router.now_ms(Instant::now()));
             tracing::debug!("a handler of {} holds up its connection's runner", route.descriptor.full_name);
             runner::spawn(self, epoch);
         }

@@ -183,7 +183,7 @@ impl Runner {
 
     /// Goes on with a handler that was woken: here, or in a task if its method has lost its trust.
     fn go_on(&mut self, id: u64, key: Key, running: Running) -> Option<Polled> {
-        if running.route.runs_inline(self.serving.router.now_ms(self.now)) {
+        if running.route.runs_inline(self.serving.endpoint.router.now_ms(self.now)) {
             let waker = self.serving.lock().slots.waker(key);
             return Some(self.poll_handler(id, key, running, waker));
         }
@@ -211,7 +211,7 @@ impl Runner {
     fn start(&mut self, id: u64, incoming: Incoming, deadline: Option<Instant>) -> Option<Polled> {
         let Incoming { route, metadata, body } = incoming;
         let scene = Scene::new(route.descriptor, Arc::clone(&self.serving.shared.peer), deadline, metadata);
-        let now_ms = self.serving.router.now_ms(self.now);
+        let now_ms = self.serving.endpoint.router.now_ms(self.now);
         if body.len() > LARGEST_INLINE || !route.runs_inline(now_ms) {
             self.start_task(id, route, scene, deadline, body);
             return None;
@@ -278,7 +278,7 @@ impl Runner {
         let now = Instant::now();
         let took = now - self.now;
         self.now = now;
-        let now_ms = self.serving.router.now_ms(now);
+        let now_ms = self.serving.endpoint.router.now_ms(now);
         route.trust.polled(took, now_ms);
         if took >= NOTABLE {
             self.share += took;

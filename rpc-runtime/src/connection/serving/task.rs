@@ -23,14 +23,14 @@ pub(super) fn spawn(
     body: Vec<u8>,
 ) -> AbortHandle {
     let responder = Responder::new(serving, id, &route, deadline);
-    let router = Arc::clone(&serving.router);
+    let endpoint = Arc::clone(&serving.endpoint);
     let codec = serving.shared.codec;
     run(responder, async move {
         let before = Instant::now();
         let started = Running::start(&route, codec, &body, scene);
         drop(body);
         match started {
-            Ok(running) => poll_timed(&router, running, before).await,
+            Ok(running) => poll_timed(&endpoint.router, running, before).await,
             Err(finished) => finished,
         }
     })
@@ -45,8 +45,8 @@ pub(super) fn spawn_running(
 ) -> AbortHandle {
     let mut responder = Responder::new(serving, id, &running.route, deadline);
     responder.begun = true;
-    let router = Arc::clone(&serving.router);
-    run(responder, async move { poll_timed(&router, running, Instant::now()).await })
+    let endpoint = Arc::clone(&serving.endpoint);
+    run(responder, async move { poll_timed(&endpoint.router, running, Instant::now()).await })
 }
 
 fn run(mut responder: Responder, handler: impl Future<Output = Finished> + Send + 'static) -> AbortHandle {
