@@ -4,7 +4,7 @@ pub use crate::{
     client::Client,
     codec::{Bulk, CodecKind, NoArguments},
     router::{
-        HandlerFuture, IsResult, Method, Outcome, PlainValue, Reply, Request, Returned, Returns, reply_outcome,
+        Arguments, HandlerFuture, IsResult, Method, Outcome, PlainValue, Reply, Returned, Returns, reply_outcome,
         reply_value,
     },
 };

@@ -41,6 +41,8 @@
 //! - [`Status`], [`Code`] and [`CallError`]: how a call fails, and whether the method may have run
 //! - [`Context`]: what a handler can ask about the call that it serves
 //! - [`Limits`]: what one side of a connection allows
+//! - [`middleware`]: layers around calls, on both sides
+//! - [`testing`]: a client and a server in one line of a test
 //! - [`CodecKind`]: how values are written as bytes
 //!
 //! # Features
@@ -55,9 +57,11 @@ mod connection;
 pub mod descriptor;
 mod limits;
 mod metadata;
+pub mod middleware;
 mod router;
 mod server;
 mod status;
+pub mod testing;
 mod transport;
 mod wire;
 

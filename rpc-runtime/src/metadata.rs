@@ -30,6 +30,11 @@ impl Metadata {
         self.entries.push((lower(key.into()), value.into()));
     }
 
+    /// Takes all entries of `key` away.
+    pub fn remove(&mut self, key: &str) {
+        self.entries.retain(|(other, _)| !other.eq_ignore_ascii_case(key));
+    }
+
     /// The first value of `key`.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.iter().find(|(other, _)| other.eq_ignore_ascii_case(key)).map(|(_, value)| value)

@@ -14,6 +14,7 @@ pub(super) fn expand(service: &Service, names: &Names) -> TokenStream {
     let docs = format!("A client of [`{}`]: each of its methods makes a call.", source.ident);
     let descriptor = descriptor::of_service(service, names);
     let methods = service.methods().map(|method| expand_method(service, names, method));
+    let from_service = from_service(service, names);
     quote! {
         #attributes
         #(#deprecation)*
@@ -42,6 +43,8 @@ pub(super) fn expand(service: &Service, names: &Names) -> TokenStream {
                 Self { client: #runtime::__private::Client::named(channel, Self::DESCRIPTOR, name) }
             }
 
+            #from_service
+
             /// The channel that its calls go over.
             #[must_use]
             #vis fn channel(&self) -> &#runtime::Channel {
@@ -51,6 +54,22 @@ pub(super) fn expand(service: &Service, names: &Names) -> TokenStream {
             #(#methods)*
         }
     }
+}
+
+/// The constructor of a client without a connection. A trait with a mistake in it may be one that can not be a bound.
+fn from_service(service: &Service, names: &Names) -> Option<TokenStream> {
+    let Service { runtime, source, .. } = service;
+    let (vis, trait_name, server) = (&source.vis, &source.ident, &names.server);
+    service.can_be_bound.then(|| {
+        quote! {
+            /// A client of this implementation, in this process: for tests, and for mocks, which are implementations
+            /// like any other. Its calls go through the codec and have everything that others have but a connection.
+            #[must_use]
+            #vis fn from_service(service: impl #trait_name) -> Self {
+                Self::new(#runtime::Channel::in_process(#server::new(service)))
+            }
+        }
+    })
 }
 
 fn expand_method(service: &Service, names: &Names, method: &Method) -> TokenStream {

@@ -135,10 +135,10 @@ fn row(service: &Service, names: &Names, method: &Method, parameter: &Ident) -> 
     };
     quote! {
         #(#cfg)*
-        #runtime::__private::Method::unary(#descriptors::#name, &self.service, |service, request| {
+        #runtime::__private::Method::unary(#descriptors::#name, &self.service, |service, arguments| {
             #decode
             let service = ::core::clone::Clone::clone(service);
-            let codec = request.codec();
+            let codec = arguments.codec();
             ::core::result::Result::Ok(::std::boxed::Box::pin(async move {
                 let outcome = <#parameter as #trait_name>::#name(&*service, #(#lent),*).await;
                 #reply
@@ -150,7 +150,7 @@ fn row(service: &Service, names: &Names, method: &Method, parameter: &Ident) -> 
 fn decode(runtime: &syn::Path, locals: &[Local<'_>], span: Span) -> TokenStream {
     if locals.is_empty() {
         let none = quote!(#runtime::__private::NoArguments);
-        return quote!(let #none = request.arguments::<#none>()?;);
+        return quote!(let #none = arguments.decode::<#none>()?;);
     }
     let patterns =
         locals.iter().map(
@@ -163,7 +163,7 @@ fn decode(runtime: &syn::Path, locals: &[Local<'_>], span: Span) -> TokenStream 
             if *bulk { quote!(#runtime::__private::Bulk<#owned>) } else { quote!(#owned) }
         },
     );
-    quote_spanned!(span=> let (#(#patterns,)*) = request.arguments::<(#(#types,)*)>()?;)
+    quote_spanned!(span=> let (#(#patterns,)*) = arguments.decode::<(#(#types,)*)>()?;)
 }
 
 /// A decoded argument. Its name is ours: a user's could be that of a constant in scope.

@@ -15,6 +15,7 @@ use std::{
 
 use tokio::{sync::Notify, time::Instant};
 
+use super::Extensions;
 use crate::{descriptor::MethodDescriptor, metadata::Metadata};
 
 thread_local! {
@@ -96,6 +97,12 @@ impl Context {
         self.0.as_ref().map_or(&NO_METADATA, |scene| &scene.metadata)
     }
 
+    /// The value of this type that a layer left with [`Request::insert`](crate::middleware::Request::insert), such as
+    /// who the caller is.
+    pub fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.0.as_ref().and_then(|scene| scene.extensions.get())
+    }
+
     /// When the call ends, if it has a deadline.
     pub fn deadline(&self) -> Option<Instant> {
         self.0.as_ref().and_then(|scene| scene.deadline)
@@ -144,8 +151,9 @@ impl Context {
     #[must_use]
     pub fn detached(&self) -> Self {
         Self(self.0.as_ref().map(|known| {
-            let Scene { method, peer, metadata, .. } = &known.scene;
-            Scene::new(method, Arc::clone(peer), None, metadata.clone()).known()
+            let Scene { method, peer, metadata, extensions, .. } = &known.scene;
+            let (peer, metadata, extensions) = (Arc::clone(peer), metadata.clone(), extensions.clone());
+            Scene { method, peer, deadline: None, metadata, extensions }.known()
         }))
     }
 }
@@ -168,14 +176,17 @@ static NO_METADATA: Metadata = Metadata::new();
 pub(crate) struct Peer {
     pub(crate) address: String,
     pub(crate) metadata: Metadata,
+    /// The address of this end, as far as it has one.
+    pub(crate) local: Arc<str>,
 }
 
 /// What is known of a call that is being served.
 pub(crate) struct Scene {
-    method: &'static MethodDescriptor,
-    peer: Arc<Peer>,
-    deadline: Option<Instant>,
-    metadata: Metadata,
+    pub(crate) method: &'static MethodDescriptor,
+    pub(crate) peer: Arc<Peer>,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) metadata: Metadata,
+    pub(crate) extensions: Extensions,
 }
 
 /// A scene that somebody asked for.
@@ -198,7 +209,7 @@ impl Scene {
         deadline: Option<Instant>,
         metadata: Metadata,
     ) -> Self {
-        Self { method, peer, deadline, metadata }
+        Self { method, peer, deadline, metadata, extensions: Extensions::default() }
     }
 
     fn known(self) -> Arc<Known> {
@@ -250,6 +261,17 @@ impl Ambient {
         scene.over.reached.store(true, Ordering::Release);
         scene.over.notify.notify_waiters();
         mem::take(&mut *scene.response_metadata.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Adds to the metadata of the current call's response.
+    pub(crate) fn respond_with(metadata: &Metadata) {
+        if metadata.is_empty() {
+            return;
+        }
+        if let Some(known) = Context::current().0 {
+            let mut response_metadata = known.response_metadata.lock().unwrap_or_else(PoisonError::into_inner);
+            metadata.iter().for_each(|(key, value)| response_metadata.append(key, value));
+        }
     }
 
     /// The deadline and the trace headers that calls made here inherit.

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tower_layer::Layer;
 
 use super::channel::Channel;
 use crate::{
+    call::{CallService, LayeredService, Layers},
     codec::CodecKind,
     limits::Limits,
     metadata::Metadata,
+    router::Service,
     status::{Code, Status},
     transport::{Address, Transport},
 };
@@ -26,6 +29,7 @@ pub(super) struct Settings {
     pub(super) timeout: Option<Duration>,
     pub(super) connect_timeout: Duration,
     pub(super) metadata: Metadata,
+    pub(super) layers: Layers,
 }
 
 impl Default for ChannelBuilder {
@@ -36,6 +40,7 @@ impl Default for ChannelBuilder {
             timeout: Some(Duration::from_secs(30)),
             connect_timeout: Duration::from_secs(10),
             metadata: Metadata::new(),
+            layers: Layers::default(),
         };
         Self { settings }
     }
@@ -76,6 +81,25 @@ impl ChannelBuilder {
     pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.settings.metadata.append(key, value);
         self
+    }
+
+    /// Puts a layer around all calls of the channel, within those added before: the first one added sees a call
+    /// first and its outcome last. Any tower layer will do whose service can be cloned; see
+    /// [`middleware`](crate::middleware).
+    #[must_use]
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: Layer<CallService, Service: LayeredService> + Send + Sync + 'static,
+    {
+        self.settings.layers.add(layer);
+        self
+    }
+
+    /// A channel to a service in this process: see [`Channel::in_process`].
+    #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "a service is handed over, so that its owner is the channel")]
+    pub fn in_process(self, service: impl Service) -> Channel {
+        Channel::to_service(&service, self.settings)
     }
 
     /// Connects now. Fails with the address and the cause, *not executed*: `UNAVAILABLE` when nobody answers there in

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     call::{OutgoingRequest, Timeout},
     client::Channel,
+    descriptor::MethodDescriptor,
     metadata::Metadata,
     status::Status,
 };
@@ -63,8 +64,14 @@ pub struct Call<T, E = Status> {
 }
 
 impl<T, E> Call<T, E> {
-    pub(super) fn new(channel: Channel, request: OutgoingRequest, refused: Option<Status>, decode: Decode<T>) -> Self {
-        Self { engine: Engine::new(channel, request, refused), decode, error: PhantomData }
+    pub(super) fn new(
+        channel: Channel,
+        method: &'static MethodDescriptor,
+        request: OutgoingRequest,
+        refused: Option<Status>,
+        decode: Decode<T>,
+    ) -> Self {
+        Self { engine: Engine::new(channel, method, request, refused), decode, error: PhantomData }
     }
 
     /// Ends the call with `DEADLINE_EXCEEDED` when it takes longer than this, dialling and queueing included.
@@ -93,11 +100,12 @@ impl<T, E> Call<T, E> {
 
     /// Puts the call on its way now; its outcome can be awaited later, or never looked at.
     ///
-    /// While the channel has yet to be dialled, a task drives it. Dropping what is returned cancels the call.
+    /// While the channel has yet to be dialled, when it has layers, or when its service is in this process, a task
+    /// drives it. Dropping what is returned cancels the call.
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime, when the channel is not connected.
+    /// Outside a tokio runtime, when a task would be needed.
     pub fn start(mut self) -> Running<T, E> {
         self.engine.start();
         Running { engine: self.engine, decode: self.decode, error: PhantomData }

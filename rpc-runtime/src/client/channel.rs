@@ -5,12 +5,20 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use tokio::sync::{Mutex, watch};
+use tokio::{
+    sync::{Mutex, watch},
+    time::Instant,
+};
 
-use super::builder::{ChannelBuilder, Settings};
+use super::{
+    builder::{ChannelBuilder, Settings},
+    engine,
+    in_process::{self, InProcess},
+};
 use crate::{
+    call::{Answer, CallService, OutgoingRequest},
     connection::{Connection, ConnectionState, Endpoint},
-    router::Router,
+    router::{Router, Service},
     status::{Code, Status},
     transport::{self, Address, Transport},
 };
@@ -57,12 +65,21 @@ pub struct Channel(Arc<Inner>);
 struct Inner {
     /// Where to dial; the name of a pipe that was handed over.
     address: String,
-    target: Option<Address>,
+    target: Target,
     settings: Settings,
+    layers: Option<CallService>,
     endpoint: Arc<Endpoint>,
     connection: OnceLock<Connection>,
     dialling: Mutex<()>,
     state: watch::Sender<ConnectionState>,
+}
+
+/// What is at a channel's other end.
+enum Target {
+    Address(Address),
+    /// A pipe that was handed over.
+    Pipe,
+    InProcess(InProcess),
 }
 
 impl Channel {
@@ -75,6 +92,17 @@ impl Channel {
     /// A channel that connects with its first call. Fails only when the address can not be understood.
     pub fn lazy(address: &str) -> Result<Self, Status> {
         Self::builder().lazy(address)
+    }
+
+    /// A channel to a service in this process, without a connection: what a client's `from_service` makes.
+    ///
+    /// Everything else is as over a connection: arguments and replies go through the codec, within
+    /// [`max_message`](crate::Limits::max_message), calls have deadlines, metadata and a context, and dropping a call
+    /// drops its handler, which is polled in the caller's task. A handler that panics costs its call `INTERNAL`. A
+    /// service with a name that can not be registered fails every call with the reason.
+    #[must_use]
+    pub fn in_process(service: impl Service) -> Self {
+        Self::builder().in_process(service)
     }
 
     /// The settings of a channel.
@@ -121,18 +149,19 @@ impl Channel {
     }
 
     pub(super) fn new(address: Address, settings: Settings) -> Self {
-        Self::made(address.to_string(), Some(address), settings, ConnectionState::Idle)
+        Self::made(address.to_string(), Target::Address(address), settings, ConnectionState::Idle)
     }
 
-    fn made(address: String, target: Option<Address>, settings: Settings, state: ConnectionState) -> Self {
+    fn made(address: String, target: Target, settings: Settings, state: ConnectionState) -> Self {
         // A client offers no services.
-        let endpoint = Endpoint::new(settings.limits.clone(), Router::default());
+        let endpoint = Endpoint::new("", settings.limits.clone(), Router::default());
+        let layers = CallService::layered(&settings.layers);
         let (connection, dialling, state) = (OnceLock::new(), Mutex::new(()), watch::Sender::new(state));
-        Self(Arc::new(Inner { address, target, settings, endpoint, connection, dialling, state }))
+        Self(Arc::new(Inner { address, target, settings, layers, endpoint, connection, dialling, state }))
     }
 
     pub(super) async fn over(transport: Transport, name: &str, settings: Settings) -> Result<Self, Status> {
-        let channel = Self::made(name.to_owned(), None, settings, ConnectionState::Connecting);
+        let channel = Self::made(name.to_owned(), Target::Pipe, settings, ConnectionState::Connecting);
         let connection = channel.shake_hands(transport).await?;
         channel.0.connection.get_or_init(|| connection);
         Ok(channel)
@@ -140,6 +169,33 @@ impl Channel {
 
     pub(super) fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    pub(super) fn to_service(service: &dyn Service, settings: Settings) -> Self {
+        let target = Target::InProcess(InProcess::new(service, &settings));
+        Self::made(in_process::ADDRESS.to_owned(), target, settings, ConnectionState::Ready)
+    }
+
+    /// What calls pass through on their way.
+    pub(super) fn layers(&self) -> Option<&CallService> {
+        self.0.layers.as_ref()
+    }
+
+    /// Makes one call without layers, dialling first if there is no connection.
+    pub(super) async fn reach(&self, request: OutgoingRequest, deadline: Option<Instant>) -> Answer {
+        let Target::InProcess(service) = &self.0.target else {
+            return engine::dial_and_call(self, request, deadline).await;
+        };
+        if self.is_closed() {
+            return Answer::of_status(self.closed_here().not_executed());
+        }
+        let mut state = self.0.state.subscribe();
+        let closed = async {
+            // The sender lives in this channel.
+            let _ = state.wait_for(|state| matches!(state, ConnectionState::Closed(_))).await;
+            self.closed_here()
+        };
+        service.call(&self.0.settings, request, deadline, closed).await
     }
 
     /// The connection, if there is one: also when it is over, for then it knows why.
@@ -188,7 +244,7 @@ impl Channel {
     }
 
     async fn dial(&self) -> Result<Connection, Status> {
-        let Some(target) = &self.0.target else {
+        let Target::Address(target) = &self.0.target else {
             return Err(Status::of_call(Code::Unavailable, "a pipe that was handed over can not be dialled again"));
         };
         let timeout = self.0.settings.connect_timeout;

@@ -14,11 +14,12 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::Channel;
+use super::{Channel, layered};
 use crate::{
     call::{Ambient, Answer, OutgoingRequest, ServiceName, Timeout},
     codec::CodecKind,
     connection::CallId,
+    descriptor::MethodDescriptor,
     status::{Code, Status},
 };
 
@@ -36,14 +37,14 @@ pub(super) struct Engine {
 struct Target {
     channel: Channel,
     service: ServiceName,
-    method: &'static str,
+    method: &'static MethodDescriptor,
 }
 
 enum Stage {
     Unsent(OutgoingRequest),
     /// In the pending table of the channel's connection.
     Sent(CallId),
-    /// The channel has to be dialled first.
+    /// There are layers, or no connection: the channel has to be dialled first, or never has one.
     Slow(Pin<Box<dyn Future<Output = Answer> + Send>>),
     /// Ended before it was sent.
     Refused(Status),
@@ -57,9 +58,14 @@ pub(super) struct Ended {
 }
 
 impl Engine {
-    pub(super) fn new(channel: Channel, mut request: OutgoingRequest, refused: Option<Status>) -> Self {
+    pub(super) fn new(
+        channel: Channel,
+        method: &'static MethodDescriptor,
+        mut request: OutgoingRequest,
+        refused: Option<Status>,
+    ) -> Self {
         let inherited = Ambient::inherited(&mut request.metadata);
-        let target = Target { channel, service: request.service.clone(), method: request.method };
+        let target = Target { channel, service: request.service.clone(), method };
         let stage = refused.map_or(Stage::Unsent(request), Stage::Refused);
         Self { stage, target, timeout: Timeout::Default, inherited }
     }
@@ -113,13 +119,18 @@ impl Engine {
             }
         };
         let now = Instant::now();
-        let deadline = self.timeout.deadline(now, self.target.channel.settings().timeout, self.inherited);
+        let Target { channel, method, .. } = &self.target;
+        let deadline = self.timeout.deadline(now, channel.settings().timeout, self.inherited);
         self.stage = if deadline.is_some_and(|deadline| deadline <= now) {
             Stage::Refused(late("there was no time left before it was sent"))
-        } else if let Some(connection) = self.target.channel.connection() {
+        } else if let Some(layers) = channel.layers() {
+            let (channel, layers) = (channel.clone(), layers.clone());
+            Stage::Slow(Box::pin(layered::call(channel, layers, method, request, deadline)))
+        } else if let Some(connection) = channel.connection() {
             connection.send(request, deadline, now, waker).map_or_else(Stage::Refused, Stage::Sent)
         } else {
-            Stage::Slow(Box::pin(dial_and_call(self.target.channel.clone(), request, deadline)))
+            let channel = channel.clone();
+            Stage::Slow(Box::pin(async move { channel.reach(request, deadline).await }))
         };
     }
 }
@@ -137,11 +148,11 @@ impl fmt::Debug for Engine {
         let stage = match self.stage {
             Stage::Unsent(_) => "unsent",
             Stage::Sent(_) => "sent",
-            Stage::Slow(_) => "dialling",
+            Stage::Slow(_) => "on its way",
             Stage::Refused(_) => "refused",
             Stage::Over => "over",
         };
-        write!(f, "{}.{}, {stage}", self.target.service.as_str(), self.target.method)
+        write!(f, "{}.{}, {stage}", self.target.service.as_str(), self.target.method.name)
     }
 }
 
@@ -153,12 +164,12 @@ impl Ended {
     /// Names the method and the address in a failure.
     pub(super) fn name(&self, status: Status) -> Status {
         let Target { channel, service, method } = &self.target;
-        status.in_method(service.as_str(), method).at(channel.address())
+        status.in_method(service.as_str(), method.name).at(channel.address())
     }
 }
 
-/// The call of a channel that is not connected. The time for dialling is the call's, too.
-async fn dial_and_call(channel: Channel, request: OutgoingRequest, deadline: Option<Instant>) -> Answer {
+/// The call of a channel that may not be connected. The time for dialling is the call's, too.
+pub(super) async fn dial_and_call(channel: &Channel, request: OutgoingRequest, deadline: Option<Instant>) -> Answer {
     let ready = channel.ready();
     let ready = match deadline {
         None => ready.await,
@@ -171,7 +182,7 @@ async fn dial_and_call(channel: Channel, request: OutgoingRequest, deadline: Opt
         Ok(id) => id,
         Err(status) => return Answer::of_status(status),
     };
-    let mut pending = Pending { channel: &channel, id: Some(id) };
+    let mut pending = Pending { channel, id: Some(id) };
     poll_fn(|cx| pending.poll(cx)).await
 }
 
@@ -225,6 +236,6 @@ fn in_task(slow: Pin<Box<dyn Future<Output = Answer> + Send>>) -> Pin<Box<dyn Fu
     })
 }
 
-fn late(text: &str) -> Status {
+pub(super) fn late(text: &str) -> Status {
     Status::of_call(Code::DeadlineExceeded, text).not_executed()
 }

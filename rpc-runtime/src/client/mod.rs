@@ -4,6 +4,8 @@ mod builder;
 mod call;
 mod channel;
 mod engine;
+mod in_process;
+mod layered;
 mod outcome;
 mod typed;
 

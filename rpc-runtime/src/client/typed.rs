@@ -68,6 +68,6 @@ impl Client {
         });
         let service = self.service.clone();
         let request = OutgoingRequest { service, method: method.name, metadata: Metadata::new(), body };
-        Call::new(self.channel.clone(), request, encoded.err(), decode)
+        Call::new(self.channel.clone(), method, request, encoded.err(), decode)
     }
 }

@@ -7,6 +7,8 @@ use crate::{limits::Limits, router::Router};
 
 /// One end of connections.
 pub(crate) struct Endpoint {
+    /// Where this end is, as a URI; empty when it is nowhere.
+    pub(crate) address: Arc<str>,
     /// What each connection allows its peer.
     pub(crate) limits: Limits,
     /// What the peer can call.
@@ -14,7 +16,7 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    pub(crate) fn new(limits: Limits, router: Router) -> Arc<Self> {
-        Arc::new(Self { limits, router })
+    pub(crate) fn new(address: &str, limits: Limits, router: Router) -> Arc<Self> {
+        Arc::new(Self { address: Arc::from(address), limits, router })
     }
 }

@@ -192,7 +192,7 @@ fn start(
         Writer::Shared(writer) => Some(Arc::clone(writer)),
         Writer::Owned(_) => None,
     };
-    let peer = Peer { address: peer, metadata: agreement.metadata };
+    let peer = Peer { address: peer, metadata: agreement.metadata, local: Arc::clone(&endpoint.address) };
     watch.send_if_modified(|state| {
         let open = !matches!(state, ConnectionState::Closed(_));
         if open {

@@ -1,21 +1,23 @@
 //! From a service's and a method's name to its handler, and the running of a handler: used by servers, by
 //! channels that offer services, and in-process. It knows no connection.
 
+mod arguments;
+mod layered;
 mod reply;
-mod request;
 mod running;
 mod trust;
 
 use std::{collections::BTreeMap, sync::Arc};
 
+pub use arguments::Arguments;
 pub use reply::{HandlerFuture, IsResult, Outcome, PlainValue, Reply, Returned, Returns, reply_outcome, reply_value};
-pub use request::Request;
 pub(crate) use running::{Finished, Running};
 pub(crate) use trust::Trust;
 
 use tokio::time::Instant;
 
 use crate::{
+    call::{CallService, Layers},
     descriptor::{Execution, MethodDescriptor, ServiceDescriptor},
     status::{Code, Status},
 };
@@ -33,7 +35,7 @@ pub trait Service: Send + Sync + 'static {
 }
 
 /// Makes the future of one call, or refuses its arguments.
-type Handler = dyn Fn(&Request<'_>) -> Result<HandlerFuture, Status> + Send + Sync;
+type Handler = dyn Fn(&Arguments<'_>) -> Result<HandlerFuture, Status> + Send + Sync;
 
 /// A method and its handler.
 pub struct Method {
@@ -46,10 +48,10 @@ impl Method {
     pub fn unary<S: ?Sized + Send + Sync + 'static>(
         descriptor: &'static MethodDescriptor,
         service: &Arc<S>,
-        row: fn(&Arc<S>, &Request<'_>) -> Result<HandlerFuture, Status>,
+        row: fn(&Arc<S>, &Arguments<'_>) -> Result<HandlerFuture, Status>,
     ) -> Self {
         let service = Arc::clone(service);
-        Self { descriptor, handler: Box::new(move |request| row(&service, request)) }
+        Self { descriptor, handler: Box::new(move |arguments| row(&service, arguments)) }
     }
 }
 
@@ -64,8 +66,10 @@ pub(crate) struct Router {
 pub(crate) struct Route {
     pub(crate) descriptor: &'static MethodDescriptor,
     /// `Service.Method`, with the name that the service was registered under.
-    service: String,
+    service: Arc<str>,
     handler: Box<Handler>,
+    /// What a call passes through on its way to the handler.
+    layers: Option<CallService>,
     pub(crate) trust: Trust,
 }
 
@@ -96,9 +100,11 @@ impl Router {
                 format!("the service {name} is registered twice; give one of them a name of its own with named(..)"),
             ));
         }
+        let shared: Arc<str> = Arc::from(name);
         let mut methods = BTreeMap::new();
         for Method { descriptor, handler } in service.methods() {
-            let route = Route { descriptor, service: name.to_owned(), handler, trust: Trust::default() };
+            let (service, layers, trust) = (Arc::clone(&shared), None, Trust::default());
+            let route = Route { descriptor, service, handler, layers, trust };
             if methods.insert(descriptor.name, Arc::new(route)).is_some() {
                 let text = format!("the service {name} has two methods named {}", descriptor.name);
                 return Err(Status::of_call(Code::AlreadyExists, text));
@@ -106,6 +112,17 @@ impl Router {
         }
         self.services.insert(name.to_owned(), methods);
         Ok(())
+    }
+
+    /// Puts layers around all handlers. Once, when all services are registered.
+    pub(crate) fn layered(mut self, layers: &Layers) -> Self {
+        let Some(service) = CallService::layered(layers) else { return self };
+        for route in self.services.values_mut().flat_map(BTreeMap::values_mut) {
+            if let Some(route) = Arc::get_mut(route) {
+                route.layers = Some(service.clone());
+            }
+        }
+        self
     }
 
     /// The handler of a method, or why there is none (`UNIMPLEMENTED`, *not executed*).
@@ -123,7 +140,7 @@ const MAX_NAME: usize = 256;
 impl Route {
     /// Whether this request names this route: spares the look-up when a method is called many times in a row.
     pub(crate) fn is(&self, service: &str, method: &str) -> bool {
-        self.descriptor.name == method && self.service == service
+        self.descriptor.name == method && *self.service == *service
     }
 
     /// Whether the handler is to be polled in the connection's runner.

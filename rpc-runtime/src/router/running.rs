@@ -7,7 +7,7 @@ use std::{
     task::{self, Poll},
 };
 
-use super::{HandlerFuture, Reply, Request, Route};
+use super::{Arguments, HandlerFuture, Reply, Route, layered};
 use crate::{
     call::{Ambient, Scene},
     codec::CodecKind,
@@ -30,11 +30,31 @@ pub(crate) struct Finished {
 }
 
 impl Running {
-    /// Decodes the arguments and makes the future, which does not run yet.
+    /// Makes the future, which does not run yet: that of the handler, of which the arguments are decoded, or that of
+    /// the layers around it.
     pub(crate) fn start(route: &Arc<Route>, codec: CodecKind, body: &[u8], scene: Scene) -> Result<Self, Finished> {
+        let Some(layers) = &route.layers else { return Self::start_handler(route, codec, body, scene) };
+        let request = layered::request(route, codec, body, &scene);
+        Self::make(route, scene, || Ok(layered::lead(layers, request)))
+    }
+
+    /// The same without layers.
+    pub(super) fn start_handler(
+        route: &Arc<Route>,
+        codec: CodecKind,
+        body: &[u8],
+        scene: Scene,
+    ) -> Result<Self, Finished> {
+        Self::make(route, scene, || (route.handler)(&Arguments { method: route.descriptor, codec, body }))
+    }
+
+    fn make(
+        route: &Arc<Route>,
+        scene: Scene,
+        make: impl FnOnce() -> Result<HandlerFuture, Status>,
+    ) -> Result<Self, Finished> {
         let mut ambient = Ambient::Fresh(scene);
-        let request = Request { method: route.descriptor, codec, body };
-        let made = ambient.within(|| catch_unwind(AssertUnwindSafe(|| (route.handler)(&request))));
+        let made = ambient.within(|| catch_unwind(AssertUnwindSafe(make)));
         let refused = match made {
             Ok(Ok(future)) => return Ok(Self { route: Arc::clone(route), ambient, future: Some(future) }),
             Ok(Err(status)) => status,

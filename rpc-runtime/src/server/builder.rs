@@ -6,9 +6,11 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::watch,
 };
+use tower_layer::Layer;
 
 use super::{Phase, Server};
 use crate::{
+    call::{CallService, LayeredService, Layers},
     connection::{Connection, Endpoint},
     limits::Limits,
     router::{Router, Service},
@@ -21,6 +23,7 @@ pub struct ServerBuilder {
     router: Router,
     /// The first registration that failed.
     refused: Option<Status>,
+    layers: Layers,
     limits: Limits,
     max_connections: usize,
     drain_timeout: Duration,
@@ -31,6 +34,7 @@ impl Default for ServerBuilder {
         Self {
             router: Router::default(),
             refused: None,
+            layers: Layers::default(),
             limits: Limits::default(),
             max_connections: 10_000,
             drain_timeout: Duration::from_secs(30),
@@ -46,6 +50,19 @@ impl ServerBuilder {
         if let Err(status) = self.router.register(&service) {
             self.refused.get_or_insert(status);
         }
+        self
+    }
+
+    /// Puts a layer around the handlers of all services, within those added before: the first one added sees a call
+    /// first and its outcome last. Any tower layer will do whose service can be cloned; see
+    /// [`middleware`](crate::middleware). A call that is refused before it gets a handler, such as one of an unknown
+    /// method, does not come to them.
+    #[must_use]
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: Layer<CallService, Service: LayeredService> + Send + Sync + 'static,
+    {
+        self.layers.add(layer);
         self
     }
 
@@ -87,10 +104,12 @@ impl ServerBuilder {
             };
             Status::of_call(code, format!("can not listen: {error}")).at(address).with_source(error)
         })?;
+        let address = listener.local_address().to_string();
+        let router = self.router.layered(&self.layers);
         Ok(Server {
-            address: listener.local_address().to_string(),
+            endpoint: Endpoint::new(&address, self.limits, router),
+            address,
             listener,
-            endpoint: Endpoint::new(self.limits, self.router),
             max_connections: self.max_connections,
             drain_timeout: self.drain_timeout,
             phase: watch::Sender::new(Phase::Serving),
@@ -107,7 +126,8 @@ impl ServerBuilder {
             return Err(status);
         }
         let transport = Transport::from_io(io, peer.to_owned());
-        let (_connection, running) = Connection::accept(transport, &Endpoint::new(self.limits, self.router)).await?;
+        let endpoint = Endpoint::new("", self.limits, self.router.layered(&self.layers));
+        let (_connection, running) = Connection::accept(transport, &endpoint).await?;
         Ok(running.await.reason)
     }
 }

@@ -90,6 +90,11 @@ impl Status {
         self
     }
 
+    pub(crate) fn with_boxed_source(mut self, source: Box<dyn Error + Send + Sync>) -> Self {
+        self.0.source = Some(Arc::from(source));
+        self
+    }
+
     /// What kind of failure it is.
     pub fn code(&self) -> Code {
         self.0.code
@@ -166,11 +171,20 @@ impl Status {
     /// that an inner call ended with only code and message.
     pub(crate) fn leaving_handler(mut self) -> Self {
         if self.0.origin == Origin::Call {
+            self.0.origin = Origin::Own;
             self.0.message = self.to_string_without_code();
+            (self.0.method, self.0.address) = (None, None);
             self.0.details = Vec::new();
             self.0.metadata = Metadata::new();
         }
         self.executed_unknown()
+    }
+
+    /// The status as the other side of a call sees it.
+    pub(crate) fn received(mut self) -> Self {
+        self.0.origin = Origin::Call;
+        self.0.source = None;
+        self
     }
 
     fn to_string_without_code(&self) -> String {

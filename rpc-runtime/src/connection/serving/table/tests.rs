@@ -15,7 +15,7 @@ use crate::{
     call::{Peer, Scene},
     codec::CodecKind,
     descriptor::{Execution, MethodDescriptor, MethodKind, ServiceDescriptor},
-    router::{HandlerFuture, Method, Request, Router, Service},
+    router::{Arguments, HandlerFuture, Method, Router, Service},
 };
 
 const MOST_RUNNING: usize = 3;
@@ -43,7 +43,7 @@ impl Service for Pending {
         &ServiceDescriptor { name: "S", docs: "", methods: &[] }
     }
     fn methods(&self) -> Vec<Method> {
-        fn row(_: &Arc<Pending>, _: &Request<'_>) -> Result<HandlerFuture, Status> {
+        fn row(_: &Arc<Pending>, _: &Arguments<'_>) -> Result<HandlerFuture, Status> {
             Ok(Box::pin(std::future::pending()))
         }
         vec![Method::unary(&METHOD, &Arc::new(Self), row)]

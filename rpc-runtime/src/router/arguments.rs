@@ -8,21 +8,21 @@ use crate::{
     status::{Code, Status},
 };
 
-/// A request as generated code sees it.
-pub struct Request<'a> {
+/// The arguments of a call as generated code sees them.
+pub struct Arguments<'a> {
     pub(crate) method: &'static MethodDescriptor,
     pub(crate) codec: CodecKind,
     pub(crate) body: &'a [u8],
 }
 
-impl Request<'_> {
+impl Arguments<'_> {
     /// The codec of the connection.
     pub fn codec(&self) -> CodecKind {
         self.codec
     }
 
     /// Decodes the tuple of arguments; `INVALID_ARGUMENT`, *not executed*, when that fails.
-    pub fn arguments<T: DeserializeOwned>(&self) -> Result<T, Status> {
+    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, Status> {
         self.codec.decode_arguments(self.body, self.method.arguments).map_err(|error| {
             let text = format!("the arguments of {} can not be decoded: {error}", self.method.full_name);
             Status::of_call(Code::InvalidArgument, text).not_executed()

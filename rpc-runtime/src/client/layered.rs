@@ -1,0 +1,97 @@
+//! A call that goes to its server by way of layers.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::{Channel, engine::late};
+use crate::{
+    call::{
+        Answer, Attempts, Body, CallService, Destination, Extensions, OutgoingRequest, Request, Response,
+        ResponseFuture, Side,
+    },
+    descriptor::MethodDescriptor,
+    status::Status,
+};
+
+/// An attempt ends by the call's own deadline, and says better than this side could what became of it. So long it is
+/// waited for.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// Leads a call through the layers, within its deadline.
+pub(super) async fn call(
+    channel: Channel,
+    layers: CallService,
+    method: &'static MethodDescriptor,
+    request: OutgoingRequest,
+    deadline: Option<Instant>,
+) -> Answer {
+    let codec = channel.settings().codec;
+    let sending = Arc::new(Sending { channel, attempts: Attempts::default() });
+    let OutgoingRequest { service, metadata, body, .. } = request;
+    let request = Request {
+        method,
+        service,
+        codec,
+        deadline,
+        metadata,
+        body: Body::from(body),
+        extensions: Extensions::default(),
+        destination: Arc::<Sending>::clone(&sending),
+    };
+    let led = layers.lead(request);
+    let outcome: Result<Response, Status> = match deadline {
+        None => led.await,
+        Some(deadline) => {
+            let mut led = std::pin::pin!(led);
+            match timeout_at(deadline, &mut led).await {
+                Ok(outcome) => outcome,
+                Err(_) => {
+                    let grace = if sending.attempts.is_under_way() { GRACE } else { Duration::ZERO };
+                    let late = |_| Err(sending.attempts.judge(late("the deadline passed in a layer")));
+                    timeout(grace, led).await.unwrap_or_else(late)
+                }
+            }
+        }
+    };
+    outcome.into()
+}
+
+/// One call on its way to its server.
+struct Sending {
+    channel: Channel,
+    attempts: Attempts,
+}
+
+impl Destination for Sending {
+    fn reach(self: Arc<Self>, request: Request) -> ResponseFuture {
+        Box::pin(async move {
+            let Request { method, service, deadline, metadata, body, .. } = request;
+            let name = service.clone();
+            let request = OutgoingRequest { service, method: method.name, metadata, body: body.into_bytes() };
+            let answer = if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                Answer::of_status(late("there was no time left for another attempt"))
+            } else {
+                self.channel.reach(request, deadline).await
+            };
+            let outcome: Result<Response, Status> = answer.into();
+            outcome.map_err(|status| status.in_method(name.as_str(), method.name).at(self.channel.address()))
+        })
+    }
+
+    fn attempts(&self) -> &Attempts {
+        &self.attempts
+    }
+
+    fn side(&self) -> Side {
+        Side::Client
+    }
+
+    fn peer(&self) -> &str {
+        self.channel.address()
+    }
+
+    fn server_address(&self) -> &str {
+        self.channel.address()
+    }
+}
