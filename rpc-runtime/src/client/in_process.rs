@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The address of every channel to a service in the same process.
-pub(super) const ADDRESS: &str = "in-process:";
+pub(super) const ADDRESS: &str = "in-process";
 
 /// A registered service, or why there is none.
 pub(super) struct InProcess {

@@ -99,7 +99,7 @@ async fn the_handler_has_a_context_and_its_calls_inherit_the_deadline() {
     let channel = Channel::builder().metadata("token", "t").in_process(MirrorServer::new(Glass));
     let mirror = MirrorClient::new(channel);
     let (peer, method, remaining, token) = mirror.scene().timeout(Duration::from_secs(5)).await.unwrap();
-    assert_eq!((peer.as_deref(), method.as_deref()), (Some("in-process:"), Some("Mirror.scene")));
+    assert_eq!((peer.as_deref(), method.as_deref()), (Some("in-process"), Some("Mirror.scene")));
     assert_eq!((remaining, token.as_deref()), (Some(Duration::from_secs(5)), Some("t")));
     let nested = mirror.nested(60_000).timeout(Duration::from_secs(5)).await.unwrap();
     assert_eq!(nested, Some(Duration::from_secs(5)));
