@@ -17,6 +17,8 @@ mod server;
 mod subject;
 #[cfg(feature = "tarpc")]
 mod tarpc;
+#[cfg(feature = "variants")]
+mod variants;
 mod window;
 
 use measure::{Record, Settings};

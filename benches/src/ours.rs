@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rpc_runtime::prelude::*;
+use rpc_runtime::{ChannelBuilder, ServerBuilder, prelude::*};
 use tokio::task::JoinSet;
 
 use crate::subject::{Failure, Job, Subject};
@@ -11,8 +11,8 @@ use crate::window::{Tally, Window};
 /// Channel and server of this project.
 pub const SUBJECT: Subject = Subject {
     name: "ours",
-    serve: |announce| Box::pin(serve(announce)),
-    drive: |address, window| -> Job<Vec<Tally>> { Box::pin(drive(address, window)) },
+    serve: |announce| Box::pin(serve(Server::builder(), announce)),
+    drive: |address, window| -> Job<Vec<Tally>> { Box::pin(drive(Channel::builder(), address, window)) },
 };
 
 #[rpc_service]
@@ -28,15 +28,17 @@ impl Bench for Adder {
     }
 }
 
-async fn serve(announce: fn(&str)) -> Result<(), Failure> {
-    let server = Server::builder().service(BenchServer::new(Adder)).bind("tcp://127.0.0.1:0").await?;
-    announce(&server.local_address().to_string());
+/// Serves with these settings.
+pub async fn serve(builder: ServerBuilder, announce: fn(&str)) -> Result<(), Failure> {
+    let server = builder.service(BenchServer::new(Adder)).bind("tcp://127.0.0.1:0").await?;
+    announce(server.local_address());
     server.serve().await?;
     Ok(())
 }
 
-async fn drive(address: String, window: Arc<Window>) -> Result<Vec<Tally>, Failure> {
-    let client = BenchClient::new(Channel::connect(&address).await?);
+/// Calls with these settings.
+pub async fn drive(builder: ChannelBuilder, address: String, window: Arc<Window>) -> Result<Vec<Tally>, Failure> {
+    let client = BenchClient::new(builder.connect(&address).await?);
     let mut callers = JoinSet::new();
     for caller in 0..window.outstanding() {
         callers.spawn(call(client.clone(), i32::try_from(caller)?, window.tally()));

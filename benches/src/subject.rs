@@ -14,6 +14,14 @@ pub static SUBJECTS: &[Subject] = &[
     crate::floor::SUBJECT,
     #[cfg(feature = "ours")]
     crate::ours::SUBJECT,
+    #[cfg(feature = "variants")]
+    crate::variants::LAYER,
+    #[cfg(feature = "variants")]
+    crate::variants::TRACING,
+    #[cfg(feature = "variants")]
+    crate::variants::TRACING_KEPT,
+    #[cfg(feature = "variants")]
+    crate::variants::JSON,
     #[cfg(feature = "tarpc")]
     crate::tarpc::SUBJECT,
 ];
