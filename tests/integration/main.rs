@@ -6,6 +6,7 @@ mod compile_fail;
 mod evolution;
 mod faults;
 mod macros;
+mod protocol;
 mod quickstart;
 mod shutdown;
 mod tidy;

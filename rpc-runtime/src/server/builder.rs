@@ -107,7 +107,8 @@ impl ServerBuilder {
             return Err(status);
         }
         let transport = Transport::from_io(io, peer.to_owned());
-        let (_connection, running) = Connection::accept(transport, &Endpoint::new(self.limits, self.router)).await?;
+        let accepted = Connection::accept(transport, &Endpoint::new(self.limits, self.router)).await;
+        let (_connection, running) = accepted.map_err(|turned_away| turned_away.status)?;
         Ok(running.await.reason)
     }
 }
