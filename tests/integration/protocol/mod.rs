@@ -2,4 +2,9 @@
 //! something else altogether.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what tests are made of, also outside of their functions")]
 
+mod arith;
+mod document;
 mod foreign;
+mod matching;
+mod player;
+mod sessions;
