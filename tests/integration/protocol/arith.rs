@@ -14,6 +14,12 @@ pub(super) struct Args {
     b: i32,
 }
 
+impl Args {
+    pub(super) fn of(a: i32, b: i32) -> Self {
+        Self { a, b }
+    }
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum ArithError {
     DivideByZero,
@@ -29,11 +35,11 @@ pub(super) trait Arith {
 }
 
 /// The service as a client sees it that is of a later version.
-mod later {
+pub(super) mod later {
     use super::{Args, ArithError};
 
     #[rpc_runtime::rpc_service]
-    pub(super) trait Arith {
+    pub(in crate::protocol) trait Arith {
         async fn sum(&self, args: Args) -> i64;
         async fn div(&self, args: Args) -> Result<i64, ArithError>;
         async fn slow(&self);

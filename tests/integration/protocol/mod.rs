@@ -7,4 +7,5 @@ mod document;
 mod foreign;
 mod matching;
 mod player;
+mod python;
 mod sessions;
