@@ -7,6 +7,7 @@ mod evolution;
 mod faults;
 mod macros;
 mod middleware;
+mod protocol;
 mod quickstart;
 mod shutdown;
 mod tidy;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::ForeignLog;
 use crate::{limits::Limits, router::Router};
 
 /// One end of connections.
@@ -13,10 +14,12 @@ pub(crate) struct Endpoint {
     pub(crate) limits: Limits,
     /// What the peer can call.
     pub(crate) router: Router,
+    /// Which peers of other protocols were told of.
+    pub(crate) foreign: ForeignLog,
 }
 
 impl Endpoint {
     pub(crate) fn new(address: &str, limits: Limits, router: Router) -> Arc<Self> {
-        Arc::new(Self { address: Arc::from(address), limits, router })
+        Arc::new(Self { address: Arc::from(address), limits, router, foreign: ForeignLog::default() })
     }
 }

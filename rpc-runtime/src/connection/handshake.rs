@@ -7,6 +7,7 @@ use tokio::{
     time::timeout,
 };
 
+use super::foreign::{self, TurnedAway};
 use crate::{
     codec::CodecKind,
     limits::Limits,
@@ -21,6 +22,8 @@ const VERSIONS: Versions = Versions { min: 1, max: 1 };
 /// After a refusal so much of what the peer had sent is read and thrown away, so that it can read the refusal.
 const DISCARD: usize = 64 * 1_024;
 const DISCARD_TIME: Duration = Duration::from_secs(1);
+/// The same for a peer of another protocol, whose first request may have a body.
+const DISCARD_FOREIGN: usize = 1_024 * 1_024;
 
 /// What both sides agreed on.
 #[derive(Debug)]
@@ -50,7 +53,8 @@ pub(super) async fn dial(
         wire::encode_hello(&hello).map_err(|error| Status::of_call(Code::InvalidArgument, error.to_string()))?;
     // A peer that refuses may have closed already; its refusal can be read all the same.
     let written = transport.writer.send_all(&hello).await;
-    let read = read(transport, wire::parse_answer);
+    let mut input = Vec::new();
+    let read = read(transport, &mut input, wire::parse_answer);
     let answer = match &written {
         Ok(()) => read.await,
         // But not for long: what went wrong here must not be told as a peer that is slow.
@@ -59,7 +63,16 @@ pub(super) async fn dial(
     let answer = match answer {
         Ok(answer) => answer,
         Err(Failure::Io(error)) => return Err(unavailable("the handshake failed", written.err().unwrap_or(error))),
-        Err(Failure::Handshake(error)) => return Err(Status::of_call(Code::Unavailable, error.to_string())),
+        Err(Failure::Handshake(error)) => {
+            let text = match foreign::protocol_of(&error) {
+                Some(protocol) => {
+                    foreign::read_line(transport, protocol, &mut input).await;
+                    foreign::told(&error, protocol, &input)
+                }
+                None => error.to_string(),
+            };
+            return Err(Status::of_call(Code::Unavailable, text));
+        }
     };
     match answer {
         Answer::Refusal(refusal) => Err(refused(&refusal)),
@@ -76,29 +89,24 @@ pub(super) async fn dial(
     }
 }
 
-/// The side that accepted. A refusal has been sent when this fails.
-pub(super) async fn accept(transport: &mut Transport, limits: &Limits) -> Result<Agreement, Status> {
-    let hello = match read(transport, wire::parse_hello).await {
+/// The side that accepted. A refusal, or what a foreign peer can show, has been sent when this fails.
+pub(super) async fn accept(transport: &mut Transport, limits: &Limits) -> Result<Agreement, TurnedAway> {
+    let mut input = Vec::new();
+    let hello = match read(transport, &mut input, wire::parse_hello).await {
         Ok(hello) => hello,
-        Err(Failure::Io(error)) => return Err(unavailable("the handshake failed", error)),
-        Err(Failure::Handshake(error)) => {
-            // What speaks another protocol would not understand a refusal.
-            if !matches!(error, HandshakeError::Foreign(_) | HandshakeError::Magic { .. }) {
-                refuse(transport, Code::InvalidArgument, error.to_string()).await;
-            }
-            return Err(Status::of_call(Code::InvalidArgument, error.to_string()));
-        }
+        Err(Failure::Io(error)) => return Err(unavailable("the handshake failed", error).into()),
+        Err(Failure::Handshake(error)) => return Err(turn_away(transport, &error, input).await),
     };
     let Versions { min, max } = hello.versions;
     if !(min..=max).contains(&VERSIONS.max) {
         let text = format!("version {} is spoken here, the peer speaks {min} to {max}", VERSIONS.max);
         refuse(transport, Code::Unimplemented, text.clone()).await;
-        return Err(Status::of_call(Code::Unimplemented, text));
+        return Err(Status::of_call(Code::Unimplemented, text).into());
     }
     let Some(codec) = CodecKind::from_name(&hello.codec).filter(|codec| CodecKind::available().contains(codec)) else {
         let text = format!("the codec {:?} is not known here", hello.codec);
         refuse(transport, Code::Unimplemented, text.clone()).await;
-        return Err(Status::of_call(Code::Unimplemented, text));
+        return Err(Status::of_call(Code::Unimplemented, text).into());
     };
     let welcome = Welcome { version: 1, codec: codec.name().to_owned(), grant: grant(limits), features: Vec::new() };
     let answer = wire::encode_answer(&Answer::Welcome(welcome));
@@ -112,15 +120,40 @@ pub(super) async fn accept(transport: &mut Transport, limits: &Limits) -> Result
 
 /// Tells the peer why there is no connection, and leaves it time to read that.
 pub(super) async fn refuse(transport: &mut Transport, code: Code, reason: String) {
+    let answer = wire::encode_answer(&Answer::Refusal(refusal(code, reason)));
+    bid_farewell(transport, &answer, DISCARD).await;
+}
+
+/// Answers what was no Hello, each protocol in its own way.
+async fn turn_away(transport: &mut Transport, error: &HandshakeError, mut input: Vec<u8>) -> TurnedAway {
+    let Some(protocol) = foreign::protocol_of(error) else {
+        refuse(transport, Code::InvalidArgument, error.to_string()).await;
+        return Status::of_call(Code::InvalidArgument, error.to_string()).into();
+    };
+    foreign::read_line(transport, protocol, &mut input).await;
+    let reason = "a connection to this port begins with the magic bytes F5 52 50 43 0D 0A 1A 0A and a length";
+    let answer = protocol.answer(&input, &refusal(Code::InvalidArgument, reason.to_owned()));
+    if !answer.is_empty() {
+        bid_farewell(transport, &answer, DISCARD_FOREIGN).await;
+    }
+    let text = foreign::told(error, protocol, &input);
+    TurnedAway { status: Status::of_call(Code::InvalidArgument, text), foreign: Some(protocol) }
+}
+
+fn refusal(code: Code, reason: String) -> Refusal {
     let codecs = CodecKind::available().iter().map(|codec| codec.name().to_owned()).collect();
-    let answer = wire::encode_answer(&Answer::Refusal(Refusal { code, reason, versions: VERSIONS, codecs }));
+    Refusal { code, reason, versions: VERSIONS, codecs }
+}
+
+/// Writes `last`, ends this direction, and reads on a while: what was not read would destroy it on its way.
+async fn bid_farewell(transport: &mut Transport, last: &[u8], discard: usize) {
     let farewell = async {
-        transport.writer.send_all(&answer).await?;
+        transport.writer.send_all(last).await?;
         transport.writer.end().await?;
-        let mut rest = (&mut transport.reader).take(DISCARD as u64);
+        let mut rest = (&mut transport.reader).take(discard as u64);
         tokio::io::copy(&mut rest, &mut tokio::io::sink()).await
     };
-    // The refusal is a courtesy: whether it arrived is the peer's matter.
+    // It is a courtesy: whether it arrived is the peer's matter.
     let _ = timeout(DISCARD_TIME, farewell).await;
 }
 
@@ -141,18 +174,18 @@ enum Failure {
     Handshake(HandshakeError),
 }
 
-/// Reads what `parse` asks for and not a byte more.
+/// Reads what `parse` asks for and not a byte more, to `input`.
 async fn read<T>(
     transport: &mut Transport,
+    input: &mut Vec<u8>,
     parse: fn(&[u8]) -> Result<Handshake<T>, HandshakeError>,
 ) -> Result<T, Failure> {
-    let mut input = Vec::new();
     loop {
-        match parse(&input).map_err(Failure::Handshake)? {
+        match parse(input).map_err(Failure::Handshake)? {
             Handshake::Done { value, .. } => return Ok(value),
             Handshake::Incomplete { needed } => {
                 let wanted = needed.saturating_sub(input.len()).max(1) as u64;
-                let count = (&mut transport.reader).take(wanted).read_buf(&mut input).await.map_err(Failure::Io)?;
+                let count = (&mut transport.reader).take(wanted).read_buf(input).await.map_err(Failure::Io)?;
                 if count == 0 {
                     let text = format!("the peer closed the connection after {} bytes of the handshake", input.len());
                     return Err(Failure::Io(io::Error::new(io::ErrorKind::UnexpectedEof, text)));

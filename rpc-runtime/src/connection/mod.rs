@@ -7,6 +7,7 @@ mod calls;
 mod driver;
 mod endpoint;
 mod flusher;
+mod foreign;
 mod frames;
 mod handshake;
 mod incoming;
@@ -30,6 +31,7 @@ use tokio::{sync::watch, task::AbortHandle, time::Instant};
 use driver::Driver;
 pub(crate) use driver::Ended;
 pub(crate) use endpoint::Endpoint;
+pub(crate) use foreign::{ForeignLog, TurnedAway};
 use serving::Serving;
 use shared::{Request, Shared};
 pub(crate) use slot::CallId;
@@ -107,12 +109,12 @@ impl Connection {
     pub(crate) async fn accept(
         mut transport: Transport,
         endpoint: &Arc<Endpoint>,
-    ) -> Result<(Self, impl Future<Output = Ended> + Send + use<>), Status> {
+    ) -> Result<(Self, impl Future<Output = Ended> + Send + use<>), TurnedAway> {
         let limits = &endpoint.limits;
         let handshake = handshake::accept(&mut transport, limits);
         let agreement = match tokio::time::timeout(limits.handshake_timeout, handshake).await {
             Ok(agreement) => agreement?,
-            Err(_) => return Err(late_handshake(limits)),
+            Err(_) => return Err(late_handshake(limits).into()),
         };
         Ok(start(transport, agreement, endpoint, 1, watch::Sender::new(ConnectionState::Ready)))
     }

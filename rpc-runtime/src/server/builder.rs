@@ -127,7 +127,8 @@ impl ServerBuilder {
         }
         let transport = Transport::from_io(io, peer.to_owned());
         let endpoint = Endpoint::new("", self.limits, self.router.layered(&self.layers));
-        let (_connection, running) = Connection::accept(transport, &endpoint).await?;
+        let accepted = Connection::accept(transport, &endpoint).await;
+        let (_connection, running) = accepted.map_err(|turned_away| turned_away.status)?;
         Ok(running.await.reason)
     }
 }

@@ -97,8 +97,8 @@ async fn serve_one(transport: Transport, endpoint: &Arc<Endpoint>, mut phase: wa
     };
     let (connection, running) = match accepted {
         Ok(accepted) => accepted,
-        Err(status) => {
-            tracing::warn!("{peer} was turned away: {status}");
+        Err(turned_away) => {
+            turned_away.log(&peer, &endpoint.foreign);
             return;
         }
     };

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, error::Error, fmt};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 
+use super::foreign::{DECIDED, ForeignProtocol, Recognised};
 use crate::status::Code;
 
 /// What both sides send first. No text begins with its first byte, and a change of line ends breaks it.
@@ -165,7 +166,11 @@ impl fmt::Display for HandshakeError {
         match self {
             Self::Foreign(protocol) => write!(f, "expected a handshake, the peer sent {protocol}"),
             Self::Magic { found } => {
-                write!(f, "expected a handshake, which begins with {MAGIC:02x?}, the peer sent {found:02x?}")
+                write!(f, "expected a handshake, which begins with {MAGIC:02x?}, the peer sent ")?;
+                match std::str::from_utf8(found) {
+                    Ok(text) if !text.contains(char::is_control) => write!(f, "{text:?}"),
+                    _ => write!(f, "{found:02x?}"),
+                }
             }
             Self::TooLong { announced, limit } => {
                 write!(f, "a handshake of {announced} bytes, the limit is {limit}")
@@ -177,54 +182,6 @@ impl fmt::Display for HandshakeError {
 
 impl Error for HandshakeError {}
 
-/// Another protocol, recognised by its first bytes, so that a log can name a mistaken port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ForeignProtocol {
-    Http,
-    Tls,
-    TlsAlert,
-    Ssh,
-    Json,
-}
-
-impl ForeignProtocol {
-    const STARTS: [(&[u8], Self); 15] = [
-        (b"GET ", Self::Http),
-        (b"HEAD ", Self::Http),
-        (b"POST ", Self::Http),
-        (b"PUT ", Self::Http),
-        (b"PATCH ", Self::Http),
-        (b"DELETE ", Self::Http),
-        (b"CONNECT ", Self::Http),
-        (b"OPTIONS ", Self::Http),
-        (b"TRACE ", Self::Http),
-        (b"PRI * HTTP/", Self::Http),
-        (b"HTTP/", Self::Http),
-        (b"\x16\x03", Self::Tls),
-        (b"\x15\x03", Self::TlsAlert),
-        (b"SSH-", Self::Ssh),
-        (b"{", Self::Json),
-    ];
-
-    /// The protocol that `input` may be the start of, judged by the bytes that there are.
-    fn recognise(input: &[u8]) -> Option<Self> {
-        let fits = |start: &[u8]| start.iter().zip(input).all(|(expected, found)| expected == found);
-        Self::STARTS.iter().find(|(start, _)| fits(start)).map(|(_, protocol)| *protocol)
-    }
-}
-
-impl fmt::Display for ForeignProtocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Http => "http",
-            Self::Tls => "a tls client hello",
-            Self::TlsAlert => "a tls alert",
-            Self::Ssh => "an ssh banner",
-            Self::Json => "json without the magic bytes",
-        })
-    }
-}
-
 /// An answer as it may come: with fields of later versions, and with mistakes.
 #[derive(Deserialize)]
 struct Alternatives {
@@ -233,7 +190,9 @@ struct Alternatives {
 }
 
 fn parse<T: DeserializeOwned>(input: &[u8]) -> Result<Handshake<T>, HandshakeError> {
-    check_magic(input)?;
+    if !is_magic(input)? {
+        return Ok(Handshake::Incomplete { needed: DECIDED });
+    }
     let Some((_, [low, high, rest @ ..])) = input.split_at_checked(MAGIC.len()) else {
         return Ok(Handshake::Incomplete { needed: PREFIX });
     };
@@ -247,15 +206,16 @@ fn parse<T: DeserializeOwned>(input: &[u8]) -> Result<Handshake<T>, HandshakeErr
     Ok(Handshake::Done { value, length })
 }
 
-/// An error at the first byte that is not the magic's.
-fn check_magic(input: &[u8]) -> Result<(), HandshakeError> {
+/// An error as soon as it is certain what else it is; `false` while that is not.
+fn is_magic(input: &[u8]) -> Result<bool, HandshakeError> {
     if MAGIC.iter().zip(input).all(|(expected, found)| expected == found) {
-        return Ok(());
+        return Ok(true);
     }
-    Err(match ForeignProtocol::recognise(input) {
-        Some(protocol) => HandshakeError::Foreign(protocol),
-        None => HandshakeError::Magic { found: input.iter().copied().take(MAGIC.len()).collect() },
-    })
+    match ForeignProtocol::recognise(input) {
+        Recognised::Yes(protocol) => Err(HandshakeError::Foreign(protocol)),
+        Recognised::Maybe => Ok(false),
+        Recognised::No => Err(HandshakeError::Magic { found: input.iter().copied().take(MAGIC.len()).collect() }),
+    }
 }
 
 /// The cause for a log line: it may quote the peer.

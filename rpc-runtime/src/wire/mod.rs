@@ -2,11 +2,13 @@
 //! What a peer sent is never trusted here: every length is checked before it is used.
 
 mod field;
+mod foreign;
 mod frame;
 mod handshake;
 mod header;
 mod varint;
 
+pub(crate) use foreign::ForeignProtocol;
 pub(crate) use frame::{
     Frame, Kind, MAX_PART, PREFIX, Parsed, ProtocolError, credit_increment, parse, put_cancel, put_credit, put_go_away,
     put_head, put_ping, put_pong, put_request, put_response,

@@ -1,5 +1,5 @@
-//! The accepting side against peers that are silent, slow, endless, of another version or of another protocol
-//! (B1 to B11).
+//! The accepting side against peers that are silent, slow, endless or of another version (B1 to B9, B11); those of
+//! another protocol (B10) are in `protocol`.
 
 use std::{io, time::Duration};
 
@@ -12,7 +12,6 @@ use tokio::{
 };
 
 use super::{
-    log::Log,
     probe::{CODECS, Served, Serving, add_arguments, sum},
     raw::{self, INVALID_ARGUMENT, Peer, UNIMPLEMENTED},
 };
@@ -282,28 +281,6 @@ async fn garbage_behind_a_good_handshake_is_answered_by_a_good_bye_with_the_reas
         let goodbye = peer.broken_off().await;
         assert!(goodbye.message().contains("a frame of length"), "{}", goodbye.message());
         serving.serves_a_fresh_client().await;
-    }
-}
-
-/// B10.
-#[tokio::test]
-async fn other_protocols_are_recognised_closed_and_named_in_one_log_line() {
-    let table = [
-        (&b"GET /index.html HTTP/1.1\r\nHost: example.org\r\n\r\n"[..], "http"),
-        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "http"),
-        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "a tls client hello"),
-        (b"SSH-2.0-OpenSSH_9.6\r\n", "an ssh banner"),
-        (b"{\"jsonrpc\":\"2.0\",\"method\":\"add\",\"id\":1}\n", "json"),
-    ];
-    let serving = Serving::start().await;
-    for (bytes, name) in table {
-        let (log, _listening) = Log::listen();
-        let mut peer = serving.peer().await;
-        peer.send(bytes).await;
-        peer.is_closed_without_a_word().await;
-        serving.serves_a_fresh_client().await;
-        let lines = log.warnings();
-        assert!(matches!(&lines[..], [line] if line.contains(name) && line.contains("tcp://127.0.0.1")), "{lines:?}");
     }
 }
 

@@ -26,7 +26,7 @@ mod flips;
 mod frames;
 mod handshake;
 mod handshake_dialling;
-mod log;
+pub(crate) mod log;
 mod peer_a;
 pub(crate) mod peer_b;
 pub(crate) mod probe;

@@ -210,6 +210,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Peer<T> {
         Self { io }
     }
 
+    /// The end itself.
+    pub(crate) fn into_io(self) -> T {
+        self.io
+    }
+
     /// Sends bytes that the other side must take.
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
         self.try_send(bytes).await.expect("the other side takes the bytes");

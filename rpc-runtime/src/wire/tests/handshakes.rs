@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::{
-    handshake::{ForeignProtocol, MAGIC},
-    *,
-};
+use super::super::{handshake::MAGIC, *};
 use crate::status::Code;
 
 fn framed(text: &[u8]) -> Vec<u8> {
@@ -107,23 +104,40 @@ fn a_reason_that_is_too_long_is_cut() {
 }
 
 #[test]
-fn other_protocols_are_recognised() {
-    for (start, protocol, name) in [
-        (&b"GET / HTTP/1.1\r\nHost: x\r\n"[..], ForeignProtocol::Http, "http"),
-        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", ForeignProtocol::Http, "http"),
-        (b"HTTP/1.1 400 Bad Request\r\n", ForeignProtocol::Http, "http"),
-        (b"\x16\x03\x01\x02\x00\x01", ForeignProtocol::Tls, "a tls client hello"),
-        (b"\x15\x03\x03\x00\x02\x02\x0a", ForeignProtocol::TlsAlert, "a tls alert"),
-        (b"SSH-2.0-OpenSSH_9.6\r\n", ForeignProtocol::Ssh, "an ssh banner"),
-        (b"{\"MagicNumber\":3927900}", ForeignProtocol::Json, "json without the magic bytes"),
+fn other_protocols_are_recognised_however_few_bytes_have_come() {
+    for (start, decided, protocol, name) in [
+        (&b"GET / HTTP/1.1\r\nHost: x\r\n"[..], 5, ForeignProtocol::Http, "an http request"),
+        (b"M-SEARCH * HTTP/1.1\r\n", 10, ForeignProtocol::Http, "an http request"),
+        (b"PURGE http://example.org/ HTTP/1.1\r\n", 10, ForeignProtocol::Http, "an http request"),
+        (b"CONNECT example.org:443 HTTP/1.1\r\n", 9, ForeignProtocol::Http, "an http request"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 14, ForeignProtocol::Http2, "the preface of an http/2 client"),
+        (b"HTTP/1.1 400 Bad Request\r\n", 5, ForeignProtocol::HttpAnswer, "an http answer"),
+        (b"\x16\x03\x01\x02\x00\x01", 2, ForeignProtocol::Tls, "a tls client hello"),
+        (b"\x15\x03\x03\x00\x02\x02\x0a", 2, ForeignProtocol::TlsAlert, "a tls alert"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", 4, ForeignProtocol::Ssh, "an ssh banner"),
+        (b"{\"MagicNumber\":3927900}", 1, ForeignProtocol::Json, "json without the magic bytes"),
     ] {
-        for end in 1..start.len() {
-            assert!(matches!(parse_hello(&start[..end]), Err(HandshakeError::Foreign(_))), "{name}, {end} bytes");
+        for end in 1..decided {
+            let parsed = parse_hello(&start[..end]);
+            assert_eq!(parsed, Ok(Handshake::Incomplete { needed: 32 }), "{name}, {end} bytes");
         }
-        let error = parse_answer(start).expect_err("it is no answer");
-        assert_eq!(error, HandshakeError::Foreign(protocol));
-        assert_eq!(error.to_string(), format!("expected a handshake, the peer sent {name}"));
+        for end in decided..=start.len() {
+            let error = parse_answer(&start[..end]).expect_err("it is no answer");
+            assert_eq!(error, HandshakeError::Foreign(protocol), "{end} bytes");
+            assert_eq!(error.to_string(), format!("expected a handshake, the peer sent {name}"));
+        }
     }
+}
+
+#[test]
+fn what_only_looks_like_another_protocol_is_none() {
+    for start in
+        [&b"EHLO mail.example.org"[..], b"GET\r\n", b"get / HTTP/1.1", b" / HTTP/1.1", b"*1\r\n", &[b'A'; 21], b"SSH1"]
+    {
+        assert!(matches!(parse_hello(start), Err(HandshakeError::Magic { .. })), "{start:?}");
+    }
+    let error = parse_answer(b"220 mail.example.org ESMTP").expect_err("it is no answer");
+    assert!(error.to_string().ends_with("the peer sent \"220 mail\""), "{error}");
 }
 
 #[test]

@@ -1,11 +1,10 @@
-//! The golden sessions of PROTOCOL.md, written and read. The specification's own bytes are compared as well.
+//! Frames as in the golden sessions of PROTOCOL.md, written and read. That the document has them, and that both sides
+//! play them, is tested in `tests/integration/protocol`.
 
 use std::{borrow::Cow, time::Duration};
 
 use super::{super::*, MAX_HEADER, hex, whole};
 use crate::{metadata::Metadata, status::Code};
-
-const SPECIFICATION: &str = include_str!("../../../../PROTOCOL.md");
 
 const HELLO: &str = r#"{"versions":{"min":1,"max":1},"codec":"json"}"#;
 const WELCOME: &str = concat!(
@@ -209,31 +208,6 @@ fn a_ping_and_its_pong_are_as_specified() {
 }
 
 #[test]
-fn the_specification_shows_the_bytes_of_these_tests() {
-    let handshake = [
-        &hex("F5 52 50 43 0D 0A 1A 0A 2D 00")[..],
-        HELLO.as_bytes(),
-        &hex("F5 52 50 43 0D 0A 1A 0A B1 00"),
-        WELCOME.as_bytes(),
-    ]
-    .concat();
-    let refusal = [&hex("F5 52 50 43 0D 0A 1A 0A 6E 00")[..], REFUSAL.as_bytes()].concat();
-    let frames = [
-        &[SUM, SUM_REPLY, SUM_CREDIT][..],
-        &[DIV, DIV_ERROR],
-        &[MUL, MUL_REFUSED],
-        &[SLOW, SLOW_CANCEL, SLOW_CANCELLED],
-        &[SERVER_GO_AWAY, CROSSING, CROSSING_REFUSED, CLIENT_GO_AWAY],
-        &[PART_ONE, PART_TWO],
-        &[BINCODE, BINCODE_REPLY],
-        &[PING, PONG],
-    ];
-    let expected: Vec<_> =
-        [handshake, refusal].into_iter().chain(frames.map(|session| hex(&session.join(" ")))).collect();
-    assert_eq!(specified_sessions(), expected);
-}
-
-#[test]
 fn a_recorded_session_with_any_bit_flipped_is_an_error_or_stays_in_step() {
     let session = hex(&[SUM, SUM_CREDIT, MUL_REFUSED, SLOW_CANCEL, SERVER_GO_AWAY, PART_ONE, PING].join(" "));
     for bit in 0..session.len() * 8 {
@@ -256,19 +230,4 @@ fn a_recorded_session_with_any_bit_flipped_is_an_error_or_stays_in_step() {
             rest = rest.get(length..).unwrap_or_default();
         }
     }
-}
-
-/// The blocks of PROTOCOL.md that are marked as `hex`. In each line the bytes come first, then two spaces and
-/// words; a line that begins with a brace is text.
-fn specified_sessions() -> Vec<Vec<u8>> {
-    let blocks = SPECIFICATION.split("```hex\n").skip(1).map(|block| block.split("```").next().unwrap_or_default());
-    blocks.map(|block| block.lines().flat_map(specified_line).collect()).collect()
-}
-
-fn specified_line(line: &str) -> Vec<u8> {
-    if line.starts_with('{') {
-        return line.as_bytes().to_vec();
-    }
-    let bytes = line.split("  ").next().unwrap_or_default();
-    if bytes.starts_with('#') { Vec::new() } else { hex(bytes) }
 }

@@ -1,0 +1,282 @@
+//! Plays a golden session against a real server or a real channel: sends the other side's bytes, does what the session
+//! says of the users, and compares all that comes back.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use rpc_runtime::{CodecKind, ServerHandle, prelude::*};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream},
+    net::TcpStream,
+    task::JoinSet,
+    time::timeout,
+};
+
+use super::{
+    arith::{self, ArithServer, Calculator, Running, Started, status_of},
+    document::{Action, Chunk, Session, Shape, Side, Step},
+    matching::{self, Ids},
+};
+use crate::faults::raw::{self, Peer};
+
+/// How long a server is waited for, in real time, and a channel, in that of a paused clock: beyond its keepalive.
+const SERVER_PATIENCE: Duration = Duration::from_secs(10);
+const CHANNEL_PATIENCE: Duration = Duration::from_secs(60);
+
+trait Pipe: AsyncRead + AsyncWrite + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Pipe for T {}
+
+/// Plays the session; `side` is the real one. Gives how many bytes of it were compared exactly.
+pub(super) async fn play(session: &Session, side: Side) -> Result<usize, String> {
+    let mut player = match side {
+        Side::Accepting => Player::with_server(session).await,
+        Side::Dialling => Player::with_channel(session).await,
+    };
+    let mut group = Vec::new();
+    for step in &session.steps {
+        match step {
+            Step::Bytes(chunk) if chunk.side == side => {
+                group.push(chunk);
+                continue;
+            }
+            _ => player.receive(&mut group).await?,
+        }
+        match step {
+            Step::Bytes(chunk) => player.send(chunk).await?,
+            Step::End(ended) if *ended == side => player.is_ended().await?,
+            // It may have gone already.
+            Step::End(_) => drop(player.io.shutdown().await),
+            Step::Action(action) => player.act(action).await?,
+        }
+    }
+    player.receive(&mut group).await?;
+    player.is_silent().await?;
+    Ok(player.compared)
+}
+
+struct Player {
+    side: Side,
+    io: Box<dyn Pipe>,
+    ids: Ids,
+    compared: usize,
+    ended: bool,
+    server: Option<(ServerHandle, Started)>,
+    /// For a channel that is to be made.
+    far: Option<DuplexStream>,
+    channel: Option<Channel>,
+    calls: BTreeMap<u64, Running>,
+    tasks: JoinSet<Result<Option<Channel>, Status>>,
+}
+
+impl Player {
+    async fn with_server(session: &Session) -> Self {
+        let started = Started::none();
+        let service = ArithServer::new(Calculator(started.clone()));
+        let server = Server::builder().service(service).bind("tcp://127.0.0.1:0").await.unwrap();
+        let mut stream = TcpStream::connect(server.local_address().trim_start_matches("tcp://")).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        if let Some(codec) = &session.behind {
+            let mut peer = Peer::new(stream);
+            let grant = r#"{"in_flight":64,"request_window":4194304,"max_message":1048576}"#;
+            let hello = format!(r#"{{"versions":{{"min":1,"max":1}},"codec":"{codec}","grant":{grant}}}"#);
+            let dialling = async {
+                peer.send(&raw::handshake(&hello)).await;
+                peer.handshake().await
+            };
+            let handle = server.handle();
+            let mut tasks = JoinSet::new();
+            tasks.spawn(async { server.serve().await.map(|_| None) });
+            let welcome = dialling.await;
+            assert_eq!(welcome["welcome"]["codec"], **codec, "{welcome}");
+            stream = peer.into_io();
+            return Self::new(Side::Accepting, Box::new(stream), tasks, Some((handle, started)));
+        }
+        let handle = server.handle();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async { server.serve().await.map(|_| None) });
+        Self::new(Side::Accepting, Box::new(stream), tasks, Some((handle, started)))
+    }
+
+    async fn with_channel(session: &Session) -> Self {
+        let (near, far) = tokio::io::duplex(4 << 20);
+        let Some(codec) = &session.behind else {
+            let mut player = Self::new(Side::Dialling, Box::new(near), JoinSet::new(), None);
+            player.far = Some(far);
+            return player;
+        };
+        let mut peer = Peer::new(near);
+        let kind = CodecKind::from_name(codec).expect("a codec of the document is known");
+        let dialled = Channel::builder().codec(kind).timeout(None).handshake(far, "golden");
+        let (channel, ()) = tokio::join!(dialled, peer.accept(codec));
+        let mut player = Self::new(Side::Dialling, Box::new(peer.into_io()), JoinSet::new(), None);
+        player.channel = Some(channel.unwrap());
+        player
+    }
+
+    fn new(
+        side: Side,
+        io: Box<dyn Pipe>,
+        tasks: JoinSet<Result<Option<Channel>, Status>>,
+        server: Option<(ServerHandle, Started)>,
+    ) -> Self {
+        let (far, channel, calls) = (None, None, BTreeMap::new());
+        Self { side, io, ids: Ids::default(), compared: 0, ended: false, server, far, channel, calls, tasks }
+    }
+
+    /// The lowest bit of the ids that the real side opens.
+    fn opener(&self) -> u64 {
+        u64::from(self.side == Side::Accepting)
+    }
+
+    fn patience(&self) -> Duration {
+        match self.side {
+            Side::Accepting => SERVER_PATIENCE,
+            Side::Dialling => CHANNEL_PATIENCE,
+        }
+    }
+
+    async fn send(&mut self, chunk: &Chunk) -> Result<(), String> {
+        let mut bytes = chunk.bytes();
+        if chunk.shape == Shape::Frame {
+            self.ids.to_send(&mut bytes, self.opener())?;
+        }
+        self.io.write_all(&bytes).await.map_err(|error| format!("{}: {error}", chunk.what))
+    }
+
+    /// What the real side sends in one go: each must be there once, those of one id in their order.
+    async fn receive(&mut self, group: &mut Vec<&Chunk>) -> Result<(), String> {
+        while !group.is_empty() {
+            let shape = group[0].shape;
+            let mut found = self.read(shape).await.map_err(|error| format!("{}: {error}", group[0].what))?;
+            let mut at = 0;
+            if shape == Shape::Frame {
+                at = self.place(group, &found);
+                self.ids.to_compare(group[at], &mut found, self.opener())?;
+            }
+            self.compared += matching::compare(group.remove(at), &found)?;
+        }
+        Ok(())
+    }
+
+    /// The first of the expected frames that has the id of the one that came.
+    fn place(&self, group: &[&Chunk], found: &[u8]) -> usize {
+        let (kind, id) = matching::kind_and_id(found);
+        let fits = |chunk: &&Chunk| {
+            let mut expected = chunk.bytes();
+            let known = self.ids.to_send(&mut expected, self.opener()).is_ok();
+            chunk.shape == Shape::Frame && known && matching::kind_and_id(&expected).1 == id
+        };
+        group.iter().position(fits).filter(|at| matching::kind_and_id(&group[*at].bytes()).0 == kind).unwrap_or(0)
+    }
+
+    async fn read(&mut self, shape: Shape) -> Result<Vec<u8>, String> {
+        let patience = self.patience();
+        let io = &mut self.io;
+        let reading = async {
+            let mut bytes = Vec::new();
+            match shape {
+                Shape::Other => {
+                    io.read_to_end(&mut bytes).await?;
+                }
+                Shape::Handshake => {
+                    bytes.resize(10, 0);
+                    io.read_exact(&mut bytes).await?;
+                    bytes.resize(10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]])), 0);
+                    io.read_exact(&mut bytes[10..]).await?;
+                }
+                Shape::Frame => {
+                    bytes.resize(4, 0);
+                    io.read_exact(&mut bytes).await?;
+                    let length = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) as usize;
+                    assert!((12..=131_083).contains(&length), "a frame of length {length}");
+                    bytes.resize(4 + length, 0);
+                    io.read_exact(&mut bytes[4..]).await?;
+                }
+            }
+            Ok(bytes)
+        };
+        let read = timeout(patience, reading).await;
+        read.map_err(|_| "nothing came".to_owned())?.map_err(|error: std::io::Error| error.to_string())
+    }
+
+    async fn is_ended(&mut self) -> Result<(), String> {
+        let rest = self.read(Shape::Other).await?;
+        self.ended = true;
+        if rest.is_empty() { Ok(()) } else { Err(format!("{} bytes before the end", rest.len())) }
+    }
+
+    /// Nothing else came: all that is there before the end, to which everything is answered, is a good-bye.
+    async fn is_silent(&mut self) -> Result<(), String> {
+        if self.ended {
+            return Ok(());
+        }
+        self.io.write_all(&raw::go_away()).await.map_err(|error| error.to_string())?;
+        self.io.shutdown().await.map_err(|error| error.to_string())?;
+        let rest = raw::frames(&self.read(Shape::Other).await?);
+        match &rest[..] {
+            [goodbye] if (goodbye.kind, goodbye.id, goodbye.code()) == (raw::GO_AWAY, 0, 0) => Ok(()),
+            _ => Err(format!("behind the session came {rest:?}")),
+        }
+    }
+
+    async fn act(&mut self, action: &Action) -> Result<(), String> {
+        match (self.side, action) {
+            (Side::Accepting, Action::Runs(_)) => {
+                let (_, started) = self.server.as_ref().ok_or("no server")?;
+                let one = timeout(SERVER_PATIENCE, started.one_more()).await;
+                one.map_err(|_| "the handler was not started".to_owned())
+            }
+            (Side::Accepting, Action::ShutsDown) => {
+                self.server.as_ref().ok_or("no server")?.0.shut_down();
+                Ok(())
+            }
+            // What the user of the other side does is in the bytes that are sent.
+            (Side::Accepting, _) | (Side::Dialling, Action::Runs(_) | Action::ShutsDown) => Ok(()),
+            (Side::Dialling, action) => self.act_as_user(action).await,
+        }
+    }
+
+    async fn act_as_user(&mut self, action: &Action) -> Result<(), String> {
+        match action {
+            Action::Connects { codec, metadata } => {
+                let kind = CodecKind::from_name(codec).ok_or("an unknown codec")?;
+                let far = self.far.take().ok_or("it is connected")?;
+                let mut builder = Channel::builder().codec(kind).timeout(None);
+                for (key, value) in metadata {
+                    builder = builder.metadata(key, value);
+                }
+                self.tasks.spawn(async move { builder.handshake(far, "golden").await.map(Some) });
+            }
+            Action::ConnectingEnds(outcome) => {
+                let ended = self.tasks.join_next().await.ok_or("nobody connects")?.unwrap();
+                let found = ended.map_or_else(status_of, |_| "connected".to_owned());
+                is(&found, outcome)?;
+            }
+            Action::Calls { id, .. } => {
+                let channel = self.channel().await?.clone();
+                self.calls.insert(*id, arith::call(channel, action)?);
+            }
+            Action::Drops(id) => drop(self.calls.remove(id).ok_or("a call that is not there")?),
+            Action::Ends(id, outcome) => {
+                let call = self.calls.remove(id).ok_or("a call that is not there")?;
+                let found = timeout(CHANNEL_PATIENCE, call).await.map_err(|_| format!("the call {id} does not end"))?;
+                is(&found, outcome)?;
+            }
+            Action::Closes => self.channel().await?.close(),
+            Action::Runs(_) | Action::ShutsDown => return Err("not the dialling side's".to_owned()),
+        }
+        Ok(())
+    }
+
+    async fn channel(&mut self) -> Result<&Channel, String> {
+        if self.channel.is_none() {
+            let dialled = self.tasks.join_next().await.ok_or("nobody connects")?.unwrap();
+            self.channel = dialled.map_err(|status| status.to_string())?;
+        }
+        self.channel.as_ref().ok_or("there is no channel".to_owned())
+    }
+}
+
+fn is(found: &str, expected: &str) -> Result<(), String> {
+    if found == expected { Ok(()) } else { Err(format!("{found:?}, where the document has {expected:?}")) }
+}
