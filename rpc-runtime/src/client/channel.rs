@@ -125,8 +125,8 @@ impl Channel {
     }
 
     fn made(address: String, target: Option<Address>, settings: Settings, state: ConnectionState) -> Self {
-        // A client offers no services.
-        let endpoint = Endpoint::new(settings.limits.clone(), Router::default());
+        // A client offers no services, and nobody dials it.
+        let endpoint = Endpoint::new(settings.limits.clone(), Router::default(), Vec::new());
         let (connection, dialling, state) = (OnceLock::new(), Mutex::new(()), watch::Sender::new(state));
         Self(Arc::new(Inner { address, target, settings, endpoint, connection, dialling, state }))
     }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::{limits::Limits, router::Router};
+use crate::{codec::CodecKind, limits::Limits, router::Router};
 
 /// One end of connections.
 pub(crate) struct Endpoint {
@@ -11,10 +11,12 @@ pub(crate) struct Endpoint {
     pub(crate) limits: Limits,
     /// What the peer can call.
     pub(crate) router: Router,
+    /// What a peer that dials may ask for, no two of one name.
+    pub(crate) codecs: Vec<CodecKind>,
 }
 
 impl Endpoint {
-    pub(crate) fn new(limits: Limits, router: Router) -> Arc<Self> {
-        Arc::new(Self { limits, router })
+    pub(crate) fn new(limits: Limits, router: Router, codecs: Vec<CodecKind>) -> Arc<Self> {
+        Arc::new(Self { limits, router, codecs })
     }
 }

@@ -7,6 +7,7 @@ use tokio::{
     time::timeout,
 };
 
+use super::Endpoint;
 use crate::{
     codec::CodecKind,
     limits::Limits,
@@ -77,14 +78,14 @@ pub(super) async fn dial(
 }
 
 /// The side that accepted. A refusal has been sent when this fails.
-pub(super) async fn accept(transport: &mut Transport, limits: &Limits) -> Result<Agreement, Status> {
+pub(super) async fn accept(transport: &mut Transport, endpoint: &Endpoint) -> Result<Agreement, Status> {
     let hello = match read(transport, wire::parse_hello).await {
         Ok(hello) => hello,
         Err(Failure::Io(error)) => return Err(unavailable("the handshake failed", error)),
         Err(Failure::Handshake(error)) => {
             // What speaks another protocol would not understand a refusal.
             if !matches!(error, HandshakeError::Foreign(_) | HandshakeError::Magic { .. }) {
-                refuse(transport, Code::InvalidArgument, error.to_string()).await;
+                refuse(transport, &endpoint.codecs, Code::InvalidArgument, error.to_string()).await;
             }
             return Err(Status::of_call(Code::InvalidArgument, error.to_string()));
         }
@@ -92,15 +93,16 @@ pub(super) async fn accept(transport: &mut Transport, limits: &Limits) -> Result
     let Versions { min, max } = hello.versions;
     if !(min..=max).contains(&VERSIONS.max) {
         let text = format!("version {} is spoken here, the peer speaks {min} to {max}", VERSIONS.max);
-        refuse(transport, Code::Unimplemented, text.clone()).await;
+        refuse(transport, &endpoint.codecs, Code::Unimplemented, text.clone()).await;
         return Err(Status::of_call(Code::Unimplemented, text));
     }
-    let Some(codec) = CodecKind::from_name(&hello.codec).filter(|codec| CodecKind::available().contains(codec)) else {
+    let Some(codec) = endpoint.codecs.iter().copied().find(|codec| codec.name() == hello.codec) else {
         let text = format!("the codec {:?} is not known here", hello.codec);
-        refuse(transport, Code::Unimplemented, text.clone()).await;
+        refuse(transport, &endpoint.codecs, Code::Unimplemented, text.clone()).await;
         return Err(Status::of_call(Code::Unimplemented, text));
     };
-    let welcome = Welcome { version: 1, codec: codec.name().to_owned(), grant: grant(limits), features: Vec::new() };
+    let grant = grant(&endpoint.limits);
+    let welcome = Welcome { version: 1, codec: hello.codec, grant, features: Vec::new() };
     let answer = wire::encode_answer(&Answer::Welcome(welcome));
     transport.writer.send_all(&answer).await.map_err(|error| unavailable("the handshake failed", error))?;
     let mut metadata = Metadata::new();
@@ -111,8 +113,8 @@ pub(super) async fn accept(transport: &mut Transport, limits: &Limits) -> Result
 }
 
 /// Tells the peer why there is no connection, and leaves it time to read that.
-pub(super) async fn refuse(transport: &mut Transport, code: Code, reason: String) {
-    let codecs = CodecKind::available().iter().map(|codec| codec.name().to_owned()).collect();
+pub(super) async fn refuse(transport: &mut Transport, codecs: &[CodecKind], code: Code, reason: String) {
+    let codecs = codecs.iter().map(|codec| codec.name().to_owned()).collect();
     let answer = wire::encode_answer(&Answer::Refusal(Refusal { code, reason, versions: VERSIONS, codecs }));
     let farewell = async {
         transport.writer.send_all(&answer).await?;

@@ -9,6 +9,7 @@ use tokio::{
 
 use super::{Phase, Server};
 use crate::{
+    codec::CodecKind,
     connection::{Connection, Endpoint},
     limits::Limits,
     router::{Router, Service},
@@ -19,18 +20,23 @@ use crate::{
 /// What a server is made with: its services, and limits that have defaults.
 pub struct ServerBuilder {
     router: Router,
-    /// The first registration that failed.
+    /// The first registration of a service or codec that failed.
     refused: Option<Status>,
+    codecs: Vec<CodecKind>,
     limits: Limits,
     max_connections: usize,
     drain_timeout: Duration,
 }
+
+/// How many codecs of their own a server may have: a refusal of a handshake has room to name them.
+const MAX_CODECS: usize = 8;
 
 impl Default for ServerBuilder {
     fn default() -> Self {
         Self {
             router: Router::default(),
             refused: None,
+            codecs: CodecKind::available().to_vec(),
             limits: Limits::default(),
             max_connections: 10_000,
             drain_timeout: Duration::from_secs(30),
@@ -44,6 +50,17 @@ impl ServerBuilder {
     #[expect(clippy::needless_pass_by_value, reason = "a service is handed over, so that its owner is the server")]
     pub fn service(mut self, service: impl Service) -> Self {
         if let Err(status) = self.router.register(&service) {
+            self.refused.get_or_insert(status);
+        }
+        self
+    }
+
+    /// Adds a [`Codec`](crate::Codec) of your own, by reference, to those that are built in; at most eight. One whose
+    /// name can not be used, or is used already, is an error when the server is bound. A [`CodecKind`] that is built in
+    /// is spoken anyway.
+    #[must_use]
+    pub fn codec(mut self, codec: impl Into<CodecKind>) -> Self {
+        if let Err(status) = self.add_codec(codec.into()) {
             self.refused.get_or_insert(status);
         }
         self
@@ -72,7 +89,8 @@ impl ServerBuilder {
 
     /// Takes an address such as `tcp://127.0.0.1:7000`, `unix:///run/arith.sock` or `mem://name`. Fails with the
     /// address and the cause: `ALREADY_EXISTS` when it is taken, `PERMISSION_DENIED`, `INVALID_ARGUMENT` when it can
-    /// not be understood, else `UNAVAILABLE`; and with `ALREADY_EXISTS` when a service was registered twice.
+    /// not be understood, else `UNAVAILABLE`; and when a service or codec could not be added: `ALREADY_EXISTS` for
+    /// two of one name, `INVALID_ARGUMENT` for a name that can not be used.
     pub async fn bind(self, address: &str) -> Result<Server, Status> {
         if let Some(status) = self.refused {
             return Err(status);
@@ -90,7 +108,7 @@ impl ServerBuilder {
         Ok(Server {
             address: listener.local_address().to_string(),
             listener,
-            endpoint: Endpoint::new(self.limits, self.router),
+            endpoint: Endpoint::new(self.limits, self.router, self.codecs),
             max_connections: self.max_connections,
             drain_timeout: self.drain_timeout,
             phase: watch::Sender::new(Phase::Serving),
@@ -98,7 +116,7 @@ impl ServerBuilder {
     }
 
     /// Serves one pipe of any kind, `peer` being its name in errors and contexts, until it ends; gives the reason.
-    /// Fails when a service was registered twice or the handshake fails. Dropping the future cuts it off.
+    /// Fails when a service or codec could not be added, or the handshake fails. Dropping the future cuts it off.
     pub async fn serve_connection<T>(self, io: T, peer: &str) -> Result<Status, Status>
     where
         T: AsyncRead + AsyncWrite + Send + 'static,
@@ -107,7 +125,24 @@ impl ServerBuilder {
             return Err(status);
         }
         let transport = Transport::from_io(io, peer.to_owned());
-        let (_connection, running) = Connection::accept(transport, &Endpoint::new(self.limits, self.router)).await?;
+        let endpoint = Endpoint::new(self.limits, self.router, self.codecs);
+        let (_connection, running) = Connection::accept(transport, &endpoint).await?;
         Ok(running.await.reason)
+    }
+
+    fn add_codec(&mut self, codec: CodecKind) -> Result<(), Status> {
+        codec.check()?;
+        let CodecKind::Custom(_) = codec else { return Ok(()) };
+        let name = codec.name();
+        if self.codecs.contains(&codec) {
+            return Err(Status::of_call(Code::AlreadyExists, format!("two codecs are named {name}")));
+        }
+        let own = self.codecs.len() - CodecKind::available().len();
+        if own == MAX_CODECS {
+            let text = format!("the codec {name} is number {} of a server's own, the limit is {MAX_CODECS}", own + 1);
+            return Err(Status::of_call(Code::InvalidArgument, text));
+        }
+        self.codecs.push(codec);
+        Ok(())
     }
 }
