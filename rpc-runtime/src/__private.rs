@@ -8,3 +8,13 @@ pub use crate::{
         reply_value,
     },
 };
+
+/// Encodes as a call does: for measuring the codecs alone.
+pub fn encode<T: serde::Serialize>(codec: CodecKind, value: &T, out: &mut Vec<u8>) -> Result<(), String> {
+    codec.encode(value, out).map_err(|error| error.to_string())
+}
+
+/// Decodes as a call does, through the guard.
+pub fn decode<'de, T: serde::Deserialize<'de>>(codec: CodecKind, body: &'de [u8]) -> Result<T, String> {
+    codec.decode(body).map_err(|error| error.to_string())
+}

@@ -43,11 +43,12 @@
 //! - [`Limits`]: what one side of a connection allows
 //! - [`middleware`]: layers around calls, on both sides
 //! - [`testing`]: a client and a server in one line of a test
-//! - [`CodecKind`]: how values are written as bytes
+//! - [`CodecKind`]: how values are written as bytes; [`Codec`]: one of your own
 //!
 //! # Features
 //!
-//! `bincode`, on by default: the compact codec. Without it JSON is the default.
+//! - `bincode`, on by default: the compact codec. Without it JSON is the default.
+//! - `messagepack`, `postcard`: the codecs of these names. They stand beside the others, on both sides.
 
 mod buffer;
 mod call;
@@ -72,7 +73,7 @@ pub mod prelude;
 
 pub use call::Context;
 pub use client::{Call, Channel, ChannelBuilder, Failure, Running, WithResponseMetadata};
-pub use codec::CodecKind;
+pub use codec::{Codec, CodecError, CodecKind, DecodeValue, EncodeValue};
 pub use connection::ConnectionState;
 pub use limits::Limits;
 pub use metadata::Metadata;

@@ -47,10 +47,12 @@ impl Default for ChannelBuilder {
 }
 
 impl ChannelBuilder {
-    /// The codec to ask for: bincode by default. A server that does not know it refuses the connection.
+    /// The codec to ask for, bincode by default: a [`CodecKind`], or a reference to a [`Codec`](crate::Codec) of your
+    /// own. A server that does not know it refuses the connection. One whose feature is off, or whose name can not be
+    /// used, is an error (`INVALID_ARGUMENT`) when the channel is made.
     #[must_use]
-    pub fn codec(mut self, codec: CodecKind) -> Self {
-        self.settings.codec = codec;
+    pub fn codec(mut self, codec: impl Into<CodecKind>) -> Self {
+        self.settings.codec = codec.into();
         self
     }
 
@@ -103,16 +105,17 @@ impl ChannelBuilder {
     }
 
     /// Connects now. Fails with the address and the cause, *not executed*: `UNAVAILABLE` when nobody answers there in
-    /// time, the server's own code when it refuses, `INVALID_ARGUMENT` when the address can not be understood. Dropping
-    /// the future gives the attempt up.
+    /// time, the server's own code when it refuses, `INVALID_ARGUMENT` when the address can not be understood or the
+    /// codec not be used. Dropping the future gives the attempt up.
     pub async fn connect(self, address: &str) -> Result<Channel, Status> {
         let channel = self.lazy(address)?;
         channel.ready().await?;
         Ok(channel)
     }
 
-    /// Connects with the first call. Fails only when the address can not be understood.
+    /// Connects with the first call. Fails only when the address can not be understood, or the codec not be used.
     pub fn lazy(self, address: &str) -> Result<Channel, Status> {
+        self.settings.codec.check()?;
         let parsed = address.parse::<Address>();
         let address =
             parsed.map_err(|error| Status::of_call(Code::InvalidArgument, error.to_string()).not_executed())?;
@@ -125,6 +128,7 @@ impl ChannelBuilder {
     where
         T: AsyncRead + AsyncWrite + Send + 'static,
     {
+        self.settings.codec.check()?;
         Channel::over(Transport::from_io(io, peer.to_owned()), peer, self.settings).await
     }
 }

@@ -153,8 +153,8 @@ impl Channel {
     }
 
     fn made(address: String, target: Target, settings: Settings, state: ConnectionState) -> Self {
-        // A client offers no services.
-        let endpoint = Endpoint::new("", settings.limits.clone(), Router::default());
+        // A client offers no services, and nobody dials it.
+        let endpoint = Endpoint::new("", settings.limits.clone(), Router::default(), Vec::new());
         let layers = CallService::layered(&settings.layers);
         let (connection, dialling, state) = (OnceLock::new(), Mutex::new(()), watch::Sender::new(state));
         Self(Arc::new(Inner { address, target, settings, layers, endpoint, connection, dialling, state }))

@@ -4,7 +4,7 @@
 //! All use of the crate bincode is in this file. It sets no limit of its own: its limit is a constant that could not
 //! follow a setting, and it does not bound what lengths reserve ahead of their bytes.
 
-use std::{cell::Cell, str};
+use std::{cell::Cell, fmt::Display, str};
 
 use ::bincode::{
     config,
@@ -20,24 +20,27 @@ use serde::{
 
 use super::{
     DecodeError, EncodeError,
+    format::Format,
     guard::{self, Source},
 };
 
-pub(super) const AVAILABLE: bool = true;
+pub(super) struct Bincode;
 
-#[inline]
-pub(super) fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-    encode_into_writer(value, Append(out), config::standard()).map_err(cannot_encode)
-}
+impl Format for Bincode {
+    #[inline]
+    fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        encode_into_writer(value, Append(out), config::standard()).map_err(cannot_encode)
+    }
 
-#[inline]
-pub(super) fn decode<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, DecodeError> {
-    let cursor = Cursor { rest: Cell::new(body) };
-    let mut decoder = OwnedSerdeDecoder::from_reader(&cursor, config::standard());
-    let value = guard::decode(decoder.as_deserializer(), &cursor).map_err(cannot_decode)?;
-    match cursor.remaining() {
-        0 => Ok(value),
-        left => Err(left_over(left)),
+    #[inline]
+    fn decode<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, DecodeError> {
+        let cursor = Cursor { rest: Cell::new(body) };
+        let mut decoder = OwnedSerdeDecoder::from_reader(&cursor, config::standard());
+        let value = guard::decode(decoder.as_deserializer(), &cursor).map_err(cannot_decode)?;
+        match cursor.remaining() {
+            0 => Ok(value),
+            left => Err(unlike(DecodeError::left_over(left))),
+        }
     }
 }
 
@@ -75,6 +78,7 @@ impl<'de> Cursor<'de> {
 
 impl<'de> Source<'de> for Cursor<'de> {
     const ANNOUNCES: bool = true;
+    const TRACKED: bool = true;
 
     #[inline]
     fn remaining(&self) -> usize {
@@ -132,11 +136,6 @@ fn too_long<E: Error>(announced: u64, remaining: usize) -> E {
 }
 
 #[cold]
-fn left_over(left: usize) -> DecodeError {
-    unlike(format_args!("{left} bytes are left over after the value"))
-}
-
-#[cold]
 fn cannot_encode(error: BincodeEncodeError) -> EncodeError {
     match error {
         BincodeEncodeError::OtherString(text) => EncodeError::new(text),
@@ -175,7 +174,6 @@ fn cannot_decode(error: BincodeDecodeError) -> DecodeError {
     }
 }
 
-/// Without types on the wire, this is the likely cause of every error.
-fn unlike(cause: impl std::fmt::Display) -> DecodeError {
-    DecodeError::new(format_args!("{cause}; with bincode both ends must have the same types, which may differ here"))
+fn unlike(cause: impl Display) -> DecodeError {
+    DecodeError::unlike("bincode", cause)
 }

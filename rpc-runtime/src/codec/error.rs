@@ -2,6 +2,8 @@
 
 use std::{error::Error, fmt};
 
+use serde::ser;
+
 /// The longest text kept of an error, in bytes: a codec may quote the peer's bytes in it.
 const LONGEST: usize = 300;
 
@@ -24,6 +26,13 @@ impl fmt::Display for EncodeError {
 
 impl Error for EncodeError {}
 
+impl ser::Error for EncodeError {
+    #[cold]
+    fn custom<T: fmt::Display>(cause: T) -> Self {
+        Self::new(cause)
+    }
+}
+
 /// A body that is not a value of the expected type, or that exceeds a bound of the guard.
 #[derive(Debug)]
 pub(crate) struct DecodeError(Box<str>);
@@ -32,6 +41,17 @@ impl DecodeError {
     #[cold]
     pub(super) fn new(cause: impl fmt::Display) -> Self {
         Self(brief(cause))
+    }
+
+    #[cold]
+    pub(super) fn left_over(bytes: usize) -> Self {
+        Self::new(format_args!("{bytes} bytes are left over after the value"))
+    }
+
+    /// Without types on the wire, this is the likely cause of every error.
+    #[cold]
+    pub(super) fn unlike(codec: &str, cause: impl fmt::Display) -> Self {
+        Self::new(format_args!("{cause}; with {codec} both ends must have the same types, which may differ here"))
     }
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::ForeignLog;
-use crate::{limits::Limits, router::Router};
+use crate::{codec::CodecKind, limits::Limits, router::Router};
 
 /// One end of connections.
 pub(crate) struct Endpoint {
@@ -14,12 +14,14 @@ pub(crate) struct Endpoint {
     pub(crate) limits: Limits,
     /// What the peer can call.
     pub(crate) router: Router,
+    /// What a peer that dials may ask for, no two of one name.
+    pub(crate) codecs: Vec<CodecKind>,
     /// Which peers of other protocols were told of.
     pub(crate) foreign: ForeignLog,
 }
 
 impl Endpoint {
-    pub(crate) fn new(address: &str, limits: Limits, router: Router) -> Arc<Self> {
-        Arc::new(Self { address: Arc::from(address), limits, router, foreign: ForeignLog::default() })
+    pub(crate) fn new(address: &str, limits: Limits, router: Router, codecs: Vec<CodecKind>) -> Arc<Self> {
+        Arc::new(Self { address: Arc::from(address), limits, router, codecs, foreign: ForeignLog::default() })
     }
 }

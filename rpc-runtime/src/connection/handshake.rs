@@ -7,7 +7,10 @@ use tokio::{
     time::timeout,
 };
 
-use super::foreign::{self, TurnedAway};
+use super::{
+    Endpoint,
+    foreign::{self, TurnedAway},
+};
 use crate::{
     codec::CodecKind,
     limits::Limits,
@@ -90,25 +93,27 @@ pub(super) async fn dial(
 }
 
 /// The side that accepted. A refusal, or what a foreign peer can show, has been sent when this fails.
-pub(super) async fn accept(transport: &mut Transport, limits: &Limits) -> Result<Agreement, TurnedAway> {
+pub(super) async fn accept(transport: &mut Transport, endpoint: &Endpoint) -> Result<Agreement, TurnedAway> {
+    let codecs = &endpoint.codecs;
     let mut input = Vec::new();
     let hello = match read(transport, &mut input, wire::parse_hello).await {
         Ok(hello) => hello,
         Err(Failure::Io(error)) => return Err(unavailable("the handshake failed", error).into()),
-        Err(Failure::Handshake(error)) => return Err(turn_away(transport, &error, input).await),
+        Err(Failure::Handshake(error)) => return Err(turn_away(transport, codecs, &error, input).await),
     };
     let Versions { min, max } = hello.versions;
     if !(min..=max).contains(&VERSIONS.max) {
         let text = format!("version {} is spoken here, the peer speaks {min} to {max}", VERSIONS.max);
-        refuse(transport, Code::Unimplemented, text.clone()).await;
+        refuse(transport, codecs, Code::Unimplemented, text.clone()).await;
         return Err(Status::of_call(Code::Unimplemented, text).into());
     }
-    let Some(codec) = CodecKind::from_name(&hello.codec).filter(|codec| CodecKind::available().contains(codec)) else {
+    let Some(codec) = endpoint.codecs.iter().copied().find(|codec| codec.name() == hello.codec) else {
         let text = format!("the codec {:?} is not known here", hello.codec);
-        refuse(transport, Code::Unimplemented, text.clone()).await;
+        refuse(transport, codecs, Code::Unimplemented, text.clone()).await;
         return Err(Status::of_call(Code::Unimplemented, text).into());
     };
-    let welcome = Welcome { version: 1, codec: codec.name().to_owned(), grant: grant(limits), features: Vec::new() };
+    let grant = grant(&endpoint.limits);
+    let welcome = Welcome { version: 1, codec: hello.codec, grant, features: Vec::new() };
     let answer = wire::encode_answer(&Answer::Welcome(welcome));
     transport.writer.send_all(&answer).await.map_err(|error| unavailable("the handshake failed", error))?;
     let mut metadata = Metadata::new();
@@ -119,20 +124,25 @@ pub(super) async fn accept(transport: &mut Transport, limits: &Limits) -> Result
 }
 
 /// Tells the peer why there is no connection, and leaves it time to read that.
-pub(super) async fn refuse(transport: &mut Transport, code: Code, reason: String) {
-    let answer = wire::encode_answer(&Answer::Refusal(refusal(code, reason)));
+pub(super) async fn refuse(transport: &mut Transport, codecs: &[CodecKind], code: Code, reason: String) {
+    let answer = wire::encode_answer(&Answer::Refusal(refusal(codecs, code, reason)));
     bid_farewell(transport, &answer, DISCARD).await;
 }
 
 /// Answers what was no Hello, each protocol in its own way.
-async fn turn_away(transport: &mut Transport, error: &HandshakeError, mut input: Vec<u8>) -> TurnedAway {
+async fn turn_away(
+    transport: &mut Transport,
+    codecs: &[CodecKind],
+    error: &HandshakeError,
+    mut input: Vec<u8>,
+) -> TurnedAway {
     let Some(protocol) = foreign::protocol_of(error) else {
-        refuse(transport, Code::InvalidArgument, error.to_string()).await;
+        refuse(transport, codecs, Code::InvalidArgument, error.to_string()).await;
         return Status::of_call(Code::InvalidArgument, error.to_string()).into();
     };
     foreign::read_line(transport, protocol, &mut input).await;
     let reason = "a connection to this port begins with the magic bytes F5 52 50 43 0D 0A 1A 0A and a length";
-    let answer = protocol.answer(&input, &refusal(Code::InvalidArgument, reason.to_owned()));
+    let answer = protocol.answer(&input, &refusal(codecs, Code::InvalidArgument, reason.to_owned()));
     if !answer.is_empty() {
         bid_farewell(transport, &answer, DISCARD_FOREIGN).await;
     }
@@ -140,8 +150,8 @@ async fn turn_away(transport: &mut Transport, error: &HandshakeError, mut input:
     TurnedAway { status: Status::of_call(Code::InvalidArgument, text), foreign: Some(protocol) }
 }
 
-fn refusal(code: Code, reason: String) -> Refusal {
-    let codecs = CodecKind::available().iter().map(|codec| codec.name().to_owned()).collect();
+fn refusal(codecs: &[CodecKind], code: Code, reason: String) -> Refusal {
+    let codecs = codecs.iter().map(|codec| codec.name().to_owned()).collect();
     Refusal { code, reason, versions: VERSIONS, codecs }
 }
 

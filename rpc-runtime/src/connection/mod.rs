@@ -111,7 +111,7 @@ impl Connection {
         endpoint: &Arc<Endpoint>,
     ) -> Result<(Self, impl Future<Output = Ended> + Send + use<>), TurnedAway> {
         let limits = &endpoint.limits;
-        let handshake = handshake::accept(&mut transport, limits);
+        let handshake = handshake::accept(&mut transport, endpoint);
         let agreement = match tokio::time::timeout(limits.handshake_timeout, handshake).await {
             Ok(agreement) => agreement?,
             Err(_) => return Err(late_handshake(limits).into()),
@@ -178,8 +178,8 @@ impl fmt::Debug for Connection {
 }
 
 /// Refuses an accepted transport without a handshake of its own.
-pub(crate) async fn refuse(mut transport: Transport, code: Code, reason: String) {
-    handshake::refuse(&mut transport, code, reason).await;
+pub(crate) async fn refuse(mut transport: Transport, endpoint: Arc<Endpoint>, code: Code, reason: String) {
+    handshake::refuse(&mut transport, &endpoint.codecs, code, reason).await;
 }
 
 fn start(

@@ -24,7 +24,8 @@ impl Arguments<'_> {
     /// Decodes the tuple of arguments; `INVALID_ARGUMENT`, *not executed*, when that fails.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, Status> {
         self.codec.decode_arguments(self.body, self.method.arguments).map_err(|error| {
-            let text = format!("the arguments of {} can not be decoded: {error}", self.method.full_name);
+            let (method, codec) = (self.method.full_name, self.codec.name());
+            let text = format!("the arguments of {method} can not be decoded as {codec}: {error}");
             Status::of_call(Code::InvalidArgument, text).not_executed()
         })
     }

@@ -11,6 +11,7 @@ use tower_layer::Layer;
 use super::{Phase, Server};
 use crate::{
     call::{CallService, LayeredService, Layers},
+    codec::CodecKind,
     connection::{Connection, Endpoint},
     limits::Limits,
     router::{Router, Service},
@@ -21,13 +22,17 @@ use crate::{
 /// What a server is made with: its services, and limits that have defaults.
 pub struct ServerBuilder {
     router: Router,
-    /// The first registration that failed.
+    /// The first registration of a service or codec that failed.
     refused: Option<Status>,
     layers: Layers,
+    codecs: Vec<CodecKind>,
     limits: Limits,
     max_connections: usize,
     drain_timeout: Duration,
 }
+
+/// How many codecs of their own a server may have: a refusal of a handshake has room to name them.
+const MAX_CODECS: usize = 8;
 
 impl Default for ServerBuilder {
     fn default() -> Self {
@@ -35,6 +40,7 @@ impl Default for ServerBuilder {
             router: Router::default(),
             refused: None,
             layers: Layers::default(),
+            codecs: CodecKind::available().to_vec(),
             limits: Limits::default(),
             max_connections: 10_000,
             drain_timeout: Duration::from_secs(30),
@@ -66,6 +72,17 @@ impl ServerBuilder {
         self
     }
 
+    /// Adds a [`Codec`](crate::Codec) of your own, by reference, to those that are built in; at most eight. One whose
+    /// name can not be used, or is used already, is an error when the server is bound. A [`CodecKind`] that is built in
+    /// is spoken anyway.
+    #[must_use]
+    pub fn codec(mut self, codec: impl Into<CodecKind>) -> Self {
+        if let Err(status) = self.add_codec(codec.into()) {
+            self.refused.get_or_insert(status);
+        }
+        self
+    }
+
     /// What each connection allows, in place of the defaults.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -89,7 +106,8 @@ impl ServerBuilder {
 
     /// Takes an address such as `tcp://127.0.0.1:7000`, `unix:///run/arith.sock` or `mem://name`. Fails with the
     /// address and the cause: `ALREADY_EXISTS` when it is taken, `PERMISSION_DENIED`, `INVALID_ARGUMENT` when it can
-    /// not be understood, else `UNAVAILABLE`; and with `ALREADY_EXISTS` when a service was registered twice.
+    /// not be understood, else `UNAVAILABLE`; and when a service or codec could not be added: `ALREADY_EXISTS` for
+    /// two of one name, `INVALID_ARGUMENT` for a name that can not be used.
     pub async fn bind(self, address: &str) -> Result<Server, Status> {
         if let Some(status) = self.refused {
             return Err(status);
@@ -107,7 +125,7 @@ impl ServerBuilder {
         let address = listener.local_address().to_string();
         let router = self.router.layered(&self.layers);
         Ok(Server {
-            endpoint: Endpoint::new(&address, self.limits, router),
+            endpoint: Endpoint::new(&address, self.limits, router, self.codecs),
             address,
             listener,
             max_connections: self.max_connections,
@@ -117,7 +135,7 @@ impl ServerBuilder {
     }
 
     /// Serves one pipe of any kind, `peer` being its name in errors and contexts, until it ends; gives the reason.
-    /// Fails when a service was registered twice or the handshake fails. Dropping the future cuts it off.
+    /// Fails when a service or codec could not be added, or the handshake fails. Dropping the future cuts it off.
     pub async fn serve_connection<T>(self, io: T, peer: &str) -> Result<Status, Status>
     where
         T: AsyncRead + AsyncWrite + Send + 'static,
@@ -126,9 +144,25 @@ impl ServerBuilder {
             return Err(status);
         }
         let transport = Transport::from_io(io, peer.to_owned());
-        let endpoint = Endpoint::new("", self.limits, self.router.layered(&self.layers));
+        let endpoint = Endpoint::new("", self.limits, self.router.layered(&self.layers), self.codecs);
         let accepted = Connection::accept(transport, &endpoint).await;
         let (_connection, running) = accepted.map_err(|turned_away| turned_away.status)?;
         Ok(running.await.reason)
+    }
+
+    fn add_codec(&mut self, codec: CodecKind) -> Result<(), Status> {
+        codec.check()?;
+        let CodecKind::Custom(_) = codec else { return Ok(()) };
+        let name = codec.name();
+        if self.codecs.contains(&codec) {
+            return Err(Status::of_call(Code::AlreadyExists, format!("two codecs are named {name}")));
+        }
+        let own = self.codecs.len() - CodecKind::available().len();
+        if own == MAX_CODECS {
+            let text = format!("the codec {name} is number {} of a server's own, the limit is {MAX_CODECS}", own + 1);
+            return Err(Status::of_call(Code::InvalidArgument, text));
+        }
+        self.codecs.push(codec);
+        Ok(())
     }
 }

@@ -78,7 +78,8 @@ impl Connections {
         if self.tasks.len() >= most {
             let text = format!("max_connections: there are {} connections, the limit is {most}", self.tasks.len());
             if self.tasks.len() < most + most.div_ceil(8) {
-                self.tasks.spawn(connection::refuse(transport, Code::ResourceExhausted, text));
+                let endpoint = Arc::clone(&self.endpoint);
+                self.tasks.spawn(connection::refuse(transport, endpoint, Code::ResourceExhausted, text));
             }
             return;
         }

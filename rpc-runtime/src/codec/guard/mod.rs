@@ -2,7 +2,8 @@
 //!
 //! It wraps the codec's deserializer and everything that passes between it and the types' own code. Values nest at
 //! most [`DEPTH`] deep. What sequences and maps that are not finished may reserve ahead is at most one element for
-//! each byte that remains, all of them together. Elements that consume no byte are at most [`EMPTY`] in all.
+//! each byte that remains, all of them together. Elements that consume no byte are at most [`EMPTY`] in all. Where
+//! nobody tells what remains, that is the whole body's length, and all elements are counted.
 //! It knows no format, and holds no copy of the input.
 
 mod access;
@@ -27,6 +28,10 @@ pub(super) trait Source<'de> {
     /// Whether lengths come ahead of the elements. Where they do not, each element has bytes of its own and
     /// [`remaining`](Self::remaining) is not asked.
     const ANNOUNCES: bool;
+
+    /// Whether what remains is known. Where it is not, [`remaining`](Self::remaining) stays the length of the body,
+    /// and no element can be told from one that consumes no byte.
+    const TRACKED: bool;
 
     /// The bytes that are not yet consumed.
     fn remaining(&self) -> usize;
@@ -66,6 +71,7 @@ struct Guarded<'g, T, S> {
 /// What one decoding has used up.
 struct Budget<'s, S> {
     source: &'s S,
+    /// The elements that have consumed no byte, as far as can be seen.
     empty: Cell<usize>,
 }
 
@@ -113,8 +119,8 @@ impl<'de, S: Source<'de>> Scope<'_, S> {
     #[inline]
     fn claim<E: Error>(self, announced: usize) -> Result<usize, E> {
         let remaining = self.remaining();
-        if announced > remaining + (EMPTY - self.budget.empty.get()) {
-            return Err(too_many(announced, remaining));
+        if announced > (remaining + EMPTY).saturating_sub(self.budget.empty.get()) {
+            return Err(if S::TRACKED { too_many(announced, remaining) } else { too_many_in(announced, remaining) });
         }
         Ok(announced.min(remaining.saturating_sub(self.claimed)))
     }
@@ -130,8 +136,9 @@ impl<'de, S: Source<'de>> Scope<'_, S> {
     fn end<E: Error>(self, before: usize) -> Result<(), E> {
         let empty = &self.budget.empty;
         if self.remaining() == before {
-            if empty.get() == EMPTY {
-                return Err(too_empty());
+            let most = if S::TRACKED { EMPTY } else { EMPTY + before };
+            if empty.get() >= most {
+                return Err(if S::TRACKED { too_empty() } else { too_many_in(most + 1, before) });
             }
             empty.set(empty.get() + 1);
         }
@@ -149,6 +156,12 @@ fn too_deep<E: Error>() -> E {
 #[inline(never)]
 fn too_many<E: Error>(announced: usize, remaining: usize) -> E {
     E::custom(format_args!("{announced} elements are announced where {remaining} bytes remain"))
+}
+
+#[cold]
+#[inline(never)]
+fn too_many_in<E: Error>(count: usize, length: usize) -> E {
+    E::custom(format_args!("a body of {length} bytes has {count} elements or more"))
 }
 
 #[cold]

@@ -1,34 +1,27 @@
-//! Arguments by name: a JSON object with the arguments' names as keys, made into their array.
-//!
-//! The values are only looked for here, without recursion: they are decoded from the array, through the guard.
+//! A JSON object of arguments.
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::DecodeError;
-use crate::descriptor::ArgumentDescriptor;
+use super::Named;
+use crate::{codec::DecodeError, descriptor::ArgumentDescriptor};
 
 /// Whether the body is an object, if it is a value at all.
 #[inline]
-pub(super) fn is_object(body: &[u8]) -> bool {
+pub(in crate::codec) fn is_object(body: &[u8]) -> bool {
     body.iter().find(|byte| !is_space(**byte)) == Some(&b'{')
 }
 
 /// The array of the arguments that the object holds.
-pub(super) fn in_order(body: &[u8], arguments: &[ArgumentDescriptor]) -> Result<Vec<u8>, DecodeError> {
+pub(in crate::codec) fn in_order(body: &[u8], arguments: &[ArgumentDescriptor]) -> Result<Vec<u8>, DecodeError> {
     let mut scanner = Scanner { rest: body };
-    let mut values = vec![None; arguments.len()];
+    let mut named = Named::new(arguments);
     scanner.symbol(b'{')?;
     if !scanner.is_at(b'}') {
         loop {
             let (key, _) = scanner.value::<String>()?;
             scanner.symbol(b':')?;
             let (IgnoredAny, written) = scanner.value()?;
-            let Some(index) = arguments.iter().position(|argument| argument.name == key) else {
-                return Err(DecodeError::new(format_args!("there is no argument {key:?}")));
-            };
-            if values[index].replace(written).is_some() {
-                return Err(DecodeError::new(format_args!("the argument {key:?} is given twice")));
-            }
+            named.set(&key, written)?;
             if scanner.is_at(b'}') {
                 break;
             }
@@ -38,11 +31,9 @@ pub(super) fn in_order(body: &[u8], arguments: &[ArgumentDescriptor]) -> Result<
     scanner.symbol(b'}')?;
     scanner.end()?;
     let mut array = Vec::with_capacity(body.len());
-    for (argument, value) in arguments.iter().zip(values) {
-        let value =
-            value.ok_or_else(|| DecodeError::new(format_args!("the argument {:?} is missing", argument.name)))?;
+    for written in named.in_order()? {
         array.push(if array.is_empty() { b'[' } else { b',' });
-        array.extend_from_slice(value);
+        array.extend_from_slice(written);
     }
     array.push(b']');
     Ok(array)
