@@ -17,6 +17,7 @@ mod receive;
 mod serving;
 mod shared;
 mod slot;
+mod sync;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +27,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use tokio::{sync::watch, task::AbortHandle, time::Instant};
+use tokio::{sync::watch, time::Instant};
 
 use driver::Driver;
 pub(crate) use driver::Ended;
@@ -35,6 +36,7 @@ pub(crate) use foreign::{ForeignLog, TurnedAway};
 use serving::Serving;
 use shared::{Request, Shared};
 pub(crate) use slot::CallId;
+use sync::{AbortHandle, spawn};
 
 use crate::{
     call::{Answer, OutgoingRequest, Peer},
@@ -100,7 +102,7 @@ impl Connection {
         };
         let (connection, running) = start(transport, agreement, endpoint, 0, watch);
         #[expect(clippy::disallowed_methods, reason = "the connection's owner ends it when it is dropped")]
-        tokio::spawn(running);
+        spawn(running);
         Ok(connection)
     }
 
@@ -209,7 +211,7 @@ fn start(
     let connection = Connection(Arc::new(Owner { shared: Arc::clone(&shared) }));
     let running = async move {
         #[expect(clippy::disallowed_methods, reason = "the driver's future owns it and aborts it")]
-        let flusher = tokio::spawn(flusher::run(shared, writer));
+        let flusher = spawn(flusher::run(shared, writer));
         let _flusher = AbortOnDrop(flusher.abort_handle());
         serving.start();
         driver.await

@@ -3,10 +3,7 @@
 
 use std::{
     io,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::{Arc, PoisonError, atomic::Ordering::Relaxed},
     task::Waker,
 };
 
@@ -19,6 +16,7 @@ use super::{
     liveness,
     output::{Output, Push, Work},
     slot::{CallId, Polled},
+    sync::{AtomicBool, Mutex, MutexGuard},
 };
 use crate::{
     call::{Answer, OutgoingRequest, Peer},

@@ -3,6 +3,8 @@
 
 mod frames;
 mod hand_over;
+#[cfg(shuttle)]
+pub(super) mod interleavings;
 mod peer;
 mod pending;
 mod pending_model;

@@ -6,21 +6,26 @@ mod runner;
 mod slots;
 mod table;
 mod task;
+#[cfg(not(all(test, shuttle)))]
+mod watchdog;
+#[cfg(all(test, shuttle))]
+#[path = "../tests/interleavings/watchdog.rs"]
 mod watchdog;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, PoisonError},
     task::Waker,
 };
 
 pub(super) use admission::{Admission, Verdict};
 use table::{Served, Stage, Stopped, Table};
-use tokio::{runtime::Handle, time::Instant};
+use tokio::time::Instant;
 
 use super::{
     endpoint::Endpoint,
     frames::Frames,
     shared::{Shared, wake},
+    sync::{Handle, Mutex, MutexGuard},
 };
 use crate::{
     metadata::Metadata,

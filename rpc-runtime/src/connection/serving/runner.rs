@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{task::AbortHandle, time::Instant};
+use tokio::time::Instant;
 
 use super::{
     Serving,
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     call::Scene,
-    connection::shared::wake,
+    connection::{shared::wake, sync::AbortHandle},
     router::{Finished, Route, Running},
     status::{Code, Status},
 };

@@ -2,14 +2,14 @@
 //! used again.
 
 use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering::AcqRel},
-    },
+    sync::{Arc, PoisonError, atomic::Ordering::AcqRel},
     task::{Wake, Waker},
 };
 
-use crate::router::Running;
+use crate::{
+    connection::sync::{AtomicBool, Mutex, MutexGuard},
+    router::Running,
+};
 
 /// All slots of one connection.
 pub(super) struct Slots {
@@ -103,7 +103,7 @@ impl Slots {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(shuttle)))]
 impl Slots {
     pub(super) fn len(&self) -> usize {
         self.slots.len()

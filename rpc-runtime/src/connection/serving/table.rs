@@ -1,7 +1,8 @@
 //! The table of the peer's calls: who waits, who is polled by the runner, who has a task. Pure; what is user code,
 //! such as a handler that is to be dropped, is handed out.
 
-#[cfg(test)]
+// Its tasks are tokio's.
+#[cfg(all(test, not(shuttle)))]
 mod tests;
 
 use std::{
@@ -11,14 +12,14 @@ use std::{
     task::Waker,
 };
 
-use tokio::{task::AbortHandle, time::Instant};
+use tokio::time::Instant;
 
 use super::{
     Left,
     slots::{Key, Slots},
 };
 use crate::{
-    connection::frames::Frames,
+    connection::{frames::Frames, sync::AbortHandle},
     limits::Limits,
     metadata::Metadata,
     router::{Route, Running},

@@ -3,11 +3,12 @@
 
 use std::{future::poll_fn, sync::Arc, task::Context};
 
-use tokio::{task::AbortHandle, time::Instant};
+use tokio::time::Instant;
 
 use super::Serving;
 use crate::{
     call::Scene,
+    connection::sync::{self, AbortHandle},
     metadata::Metadata,
     router::{Finished, Reply, Route, Router, Running},
     status::{Code, Status},
@@ -57,7 +58,7 @@ fn run(mut responder: Responder, handler: impl Future<Output = Finished> + Send 
         responder.finish(finished);
     };
     #[expect(clippy::disallowed_methods, reason = "the table of the peer's calls owns the task and aborts it")]
-    let task = tokio::spawn(task);
+    let task = sync::spawn(task);
     task.abort_handle()
 }
 
