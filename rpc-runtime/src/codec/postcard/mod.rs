@@ -58,7 +58,8 @@ impl Display for Fault {
         match self {
             Self::Unlike(cause) => f.write_str(cause),
             Self::NotDescribed => f.write_str(
-                "postcard does not say what comes next, which `flatten`, `untagged`, `tag` and `serde_json::Value` need",
+                "postcard does not say what comes next, which `flatten`, `untagged`, `tag` and `serde_json::Value` \
+                 need",
             ),
         }
     }
