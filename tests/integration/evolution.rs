@@ -188,7 +188,7 @@ fn expect(outcomes: &[(&str, Option<String>)], expected: &[(&str, Option<&str>)]
 }
 
 #[tokio::test]
-async fn json_goes_by_names() {
+async fn json_and_messagepack_go_by_names() {
     let expected = [
         ("same", Some("Square { width: 2, height: 3 }")),
         ("added", Some("Square { width: 2, height: 3 }")),
@@ -207,10 +207,11 @@ async fn json_goes_by_names() {
         ("not skipped", Some("Sparse { first: 1, second: Some(2), third: 3 }")),
     ];
     expect(&outcomes(CodecKind::Json).await, &expected);
+    expect(&outcomes(CodecKind::MessagePack).await, &expected);
 }
 
 #[tokio::test]
-async fn bincode_goes_by_order_and_takes_another_type_without_notice_when_the_bytes_fit() {
+async fn bincode_and_postcard_go_by_order_and_take_another_type_without_notice_when_the_bytes_fit() {
     let expected = [
         ("same", Some("Square { width: 2, height: 3 }")),
         ("added", None),
@@ -229,6 +230,7 @@ async fn bincode_goes_by_order_and_takes_another_type_without_notice_when_the_by
         ("not skipped", Some("Sparse { first: 1, second: Some(2), third: 3 }")),
     ];
     expect(&outcomes(CodecKind::Bincode).await, &expected);
+    expect(&outcomes(CodecKind::Postcard).await, &expected);
 }
 
 #[derive(Serialize, Deserialize)]
@@ -265,8 +267,13 @@ impl Newer for NewerShapes {
 }
 
 #[tokio::test]
-async fn a_field_with_a_default_may_be_added_with_json_and_methods_come_and_go_with_every_codec() {
-    for (codec, with_default) in [(CodecKind::Json, Ok(6)), (CodecKind::Bincode, Err(Code::InvalidArgument))] {
+async fn a_field_with_a_default_may_be_added_where_names_travel_and_methods_come_and_go_with_every_codec() {
+    for (codec, with_default) in [
+        (CodecKind::Json, Ok(6)),
+        (CodecKind::MessagePack, Ok(6)),
+        (CodecKind::Bincode, Err(Code::InvalidArgument)),
+        (CodecKind::Postcard, Err(Code::InvalidArgument)),
+    ] {
         let address = format!("mem://newer-{}", codec.name());
         let server = Server::builder().service(NewerServer::new(NewerShapes)).bind(&address).await.unwrap();
         let handle = server.handle();

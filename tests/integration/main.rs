@@ -2,6 +2,7 @@
 
 mod arith;
 mod client_and_server;
+mod codecs;
 mod compile_fail;
 mod evolution;
 mod faults;

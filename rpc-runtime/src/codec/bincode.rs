@@ -22,6 +22,7 @@ use super::{
     DecodeError, EncodeError,
     format::Format,
     guard::{self, Source},
+    undescribed,
 };
 
 pub(super) struct Bincode;
@@ -140,9 +141,7 @@ fn cannot_encode(error: BincodeEncodeError) -> EncodeError {
     match error {
         BincodeEncodeError::OtherString(text) => EncodeError::new(text),
         BincodeEncodeError::Other(text) => EncodeError::new(text),
-        BincodeEncodeError::Serde(SerdeEncodeError::SequenceMustHaveLength) => EncodeError::new(
-            "bincode must know the length of a sequence or map before its elements (`flatten` does not tell it)",
-        ),
+        BincodeEncodeError::Serde(SerdeEncodeError::SequenceMustHaveLength) => undescribed::unknown_length("bincode"),
         other => EncodeError::new(other),
     }
 }
@@ -167,13 +166,11 @@ fn cannot_decode(error: BincodeDecodeError) -> DecodeError {
             SerdeDecodeError::AnyNotSupported
             | SerdeDecodeError::IdentifierNotSupported
             | SerdeDecodeError::IgnoredAnyNotSupported,
-        ) => DecodeError::new(
-            "bincode does not say what comes next, which `flatten`, `untagged`, `tag` and `serde_json::Value` need",
-        ),
+        ) => undescribed::not_described("bincode"),
         other => unlike(format_args!("{other:?}")),
     }
 }
 
 fn unlike(cause: impl Display) -> DecodeError {
-    DecodeError::unlike("bincode", cause)
+    undescribed::unlike("bincode", cause)
 }

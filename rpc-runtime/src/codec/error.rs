@@ -47,12 +47,6 @@ impl DecodeError {
     pub(super) fn left_over(bytes: usize) -> Self {
         Self::new(format_args!("{bytes} bytes are left over after the value"))
     }
-
-    /// Without types on the wire, this is the likely cause of every error.
-    #[cold]
-    pub(super) fn unlike(codec: &str, cause: impl fmt::Display) -> Self {
-        Self::new(format_args!("{cause}; with {codec} both ends must have the same types, which may differ here"))
-    }
 }
 
 impl fmt::Display for DecodeError {

@@ -14,13 +14,14 @@ use crate::{
 ///
 /// | | bincode | postcard | MessagePack | JSON |
 /// |---|---|---|---|---|
-/// | names of fields and variants on the wire | no: both ends must have the same types | no, likewise | yes | yes |
-/// | a field added or removed | an error, or wrong values | an error, or wrong values | ignored, or its `#[serde(default)]` | ignored, or its `#[serde(default)]` |
-/// | `flatten`, `untagged`, `skip_serializing_if`, `serde_json::Value` | do not work | do not work | work | work |
+/// | names on the wire | no: both ends must have the same types | no, likewise | yes | yes |
+/// | a field added or removed | an error, or wrong values | likewise | ignored, or its default | likewise |
+/// | `skip_serializing_if` | does not work | does not work | works | works |
+/// | `flatten`, `untagged`, `serde_json::Value` | do not work | do not work | work | work |
 /// | map keys | any type | any type | any type | strings and numbers |
 /// | NaN and infinities | kept | kept | kept | an error of the sender |
 /// | `Some(None)` and `Some(())` | kept | kept | read as `None` | read as `None` |
-/// | bytes that are a method's own argument or result | as they are | as they are | `bin`; an array is read, too | an array of numbers |
+/// | bytes of a method's own argument or result | as they are | as they are | `bin`, or an array | an array |
 /// | `&[u8]` lent out of the message | yes | yes | yes | no |
 /// | feature | `bincode`, on by default | `postcard` | `messagepack` | always there |
 ///

@@ -22,6 +22,8 @@ mod named;
 mod postcard;
 #[cfg(test)]
 mod tests;
+#[cfg(any(feature = "bincode", feature = "postcard"))]
+mod undescribed;
 
 #[cfg(not(feature = "bincode"))]
 pub(in crate::codec) use absent::Absent as Bincode;

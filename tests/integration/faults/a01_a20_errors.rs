@@ -40,7 +40,7 @@ trait Nobody {
     async fn echo(&self, text: String) -> String;
 }
 
-const CODECS: [CodecKind; 2] = [CodecKind::Bincode, CodecKind::Json];
+const CODECS: [CodecKind; 4] = [CodecKind::Bincode, CodecKind::Json, CodecKind::MessagePack, CodecKind::Postcard];
 
 async fn next_call_works(channel: &Channel) {
     assert_eq!(soon(DeskClient::new(channel.clone()).add(20, 3)).await.expect("the call goes on"), 23);

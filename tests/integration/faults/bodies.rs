@@ -8,35 +8,73 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
     log::Log,
-    probe::{ProbeClient, Serving, add_arguments, client_and_raw_server, sum},
+    probe::{CODECS, ProbeClient, Serving, Unguarded, add_arguments, client_and_raw_server, kind, sum},
     raw::{self, INTERNAL, INVALID_ARGUMENT, Peer, REQUEST, RESPONSE, UNIMPLEMENTED, field, frame, names, within},
 };
 
-/// The length 2^60 as bincode writes it.
-const ENDLESS: [u8; 9] = [0xFD, 0, 0, 0, 0, 0, 0, 0, 0x10];
+/// All codecs whose lengths come ahead of the elements.
+const ANNOUNCING: [&str; 4] = ["bincode", "messagepack", "postcard", "unguarded"];
 const DEPTH: usize = 100_000;
+
+/// What begins with a length.
+#[derive(Clone, Copy)]
+enum Head {
+    List,
+    Map,
+    Text,
+}
+
+/// A length as the codec writes it.
+fn head(codec: &str, head: Head, length: u64) -> Vec<u8> {
+    match (codec, length) {
+        ("messagepack", _) => {
+            let marker = match head {
+                Head::List => 0xDD,
+                Head::Map => 0xDF,
+                Head::Text => 0xDB,
+            };
+            [&[marker][..], &u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes()].concat()
+        }
+        ("bincode", 0..=250) => vec![length as u8],
+        ("bincode", 251..=0xFFFF) => [&[0xFB][..], &(length as u16).to_le_bytes()].concat(),
+        ("bincode", _) => [&[0xFD][..], &length.to_le_bytes()].concat(),
+        _ => raw::varint(length),
+    }
+}
+
+/// The arguments of a method that has one.
+fn argument(codec: &str, value: &[u8]) -> Vec<u8> {
+    match codec {
+        "json" => [b"[", value, b"]"].concat(),
+        "messagepack" => [&[0x91], value].concat(),
+        _ => value.to_vec(),
+    }
+}
 
 /// D1, and D3 with lengths that the bytes could just hold.
 #[tokio::test]
 async fn lengths_without_bytes_are_refused_at_once() {
     let padded = |bytes: &[u8], length: usize| [bytes, &vec![1; length - bytes.len()]].concat();
-    let sixty_thousand = [0xFB, 0x60, 0xEA];
-    let nested = [&sixty_thousand[..], &[1], &sixty_thousand, &sixty_thousand].concat();
-    let table = [
-        ("count", padded(&ENDLESS, 20)),
-        ("units", padded(&ENDLESS, 20)),
-        ("units", ENDLESS.to_vec()),
-        ("units", vec![0xFC, 1, 0, 1, 0]),
-        ("echo", padded(&ENDLESS, 20)),
-        ("depth", padded(&ENDLESS, 20)),
-        ("table", padded(&ENDLESS, 20)),
-        ("table", padded(&nested, 60_000)),
-    ];
     let serving = Serving::start().await;
-    let mut peer = serving.dialled("bincode").await;
-    for (method, body) in table {
-        let refused = call_beside_a_bystander(&mut peer, "bincode", &raw::request(2, method, &body)).await;
-        assert_is_refused(&refused, INVALID_ARGUMENT);
+    for codec in ANNOUNCING {
+        let (endless, plenty) = (|what| head(codec, what, 1 << 60), |what| head(codec, what, 60_000));
+        let nested = [plenty(Head::Map), vec![1], plenty(Head::List), plenty(Head::List)].concat();
+        let table = [
+            ("count", padded(&endless(Head::List), 20)),
+            ("units", padded(&endless(Head::List), 20)),
+            ("units", endless(Head::List)),
+            ("units", head(codec, Head::List, 65_600)),
+            ("echo", padded(&endless(Head::Text), 20)),
+            ("depth", padded(&endless(Head::List), 20)),
+            ("table", padded(&endless(Head::Map), 20)),
+            ("table", padded(&nested, 60_000)),
+        ];
+        let mut peer = serving.dialled(codec).await;
+        for (method, value) in table {
+            let request = raw::request(2, method, &argument(codec, &value));
+            let refused = call_beside_a_bystander(&mut peer, codec, &request).await;
+            assert_is_refused(&refused, INVALID_ARGUMENT);
+        }
     }
     serving.serves_a_fresh_client().await;
 }
@@ -45,22 +83,31 @@ async fn lengths_without_bytes_are_refused_at_once() {
 #[tokio::test]
 async fn many_elements_that_have_bytes_are_taken() {
     let serving = Serving::start().await;
-    let mut peer = serving.dialled("json").await;
-    let body = format!("[[{}null]]", "null,".repeat(99_999));
-    let answer = call_beside_a_bystander(&mut peer, "json", &raw::long_request(2, "units", body.as_bytes())).await;
-    assert_eq!((answer.is_value(), &answer.body[..]), (true, &b"100000"[..]), "{answer:?}");
+    let as_json = format!("[{}null]", "null,".repeat(99_999)).into_bytes();
+    let as_messagepack = [head("messagepack", Head::List, 100_000), vec![0xC0; 100_000]].concat();
+    for (codec, value, count) in
+        [("json", as_json, &b"100000"[..]), ("messagepack", as_messagepack, b"\xCE\x00\x01\x86\xA0")]
+    {
+        let mut peer = serving.dialled(codec).await;
+        let request = raw::long_request(2, "units", &argument(codec, &value));
+        let answer = call_beside_a_bystander(&mut peer, codec, &request).await;
+        assert_eq!((answer.is_value(), &answer.body[..]), (true, count), "{answer:?}");
+    }
 }
 
 /// D1 in an answer: the caller gets an error and its connection goes on.
 #[tokio::test]
 async fn answers_with_lengths_without_bytes_fail_their_calls_alone() {
-    for body in [ENDLESS.to_vec(), [&ENDLESS[..], &[1; 11]].concat()] {
-        let (channel, mut raw) = client_and_raw_server(CodecKind::Bincode).await;
-        let probe = ProbeClient::new(channel.clone());
-        assert_fails(&channel, &mut raw, &body, probe.numbers().start()).await;
-        assert_fails(&channel, &mut raw, &body, probe.nothings().start()).await;
-        assert_fails(&channel, &mut raw, &body, probe.bytes().start()).await;
-        assert_fails(&channel, &mut raw, &body, probe.echo(String::new()).start()).await;
+    for codec in ANNOUNCING {
+        for rest in [0, 11] {
+            let body = |what| [head(codec, what, 1 << 60), vec![1; rest]].concat();
+            let (channel, mut raw) = client_and_raw_server(kind(codec)).await;
+            let probe = ProbeClient::new(channel.clone());
+            assert_fails(&channel, &mut raw, &body(Head::List), probe.numbers().start()).await;
+            assert_fails(&channel, &mut raw, &body(Head::List), probe.nothings().start()).await;
+            assert_fails(&channel, &mut raw, &body(Head::List), probe.bytes().start()).await;
+            assert_fails(&channel, &mut raw, &body(Head::Text), probe.echo(String::new()).start()).await;
+        }
     }
 }
 
@@ -68,15 +115,15 @@ async fn answers_with_lengths_without_bytes_fail_their_calls_alone() {
 #[tokio::test]
 async fn values_that_nest_without_end_are_refused() {
     let serving = Serving::start().await;
-    for (codec, kind) in [("bincode", CodecKind::Bincode), ("json", CodecKind::Json)] {
+    for codec in CODECS {
         for closed in [true, false] {
             let value = tree(codec, DEPTH, closed);
-            let arguments = if codec == "json" { [b"[", &value[..], b"]"].concat() } else { value.clone() };
+            let arguments = if codec == "json" || closed { argument(codec, &value) } else { value.clone() };
             let mut peer = serving.dialled(codec).await;
             let refused = call_beside_a_bystander(&mut peer, codec, &raw::long_request(2, "depth", &arguments)).await;
             assert_is_refused(&refused, INVALID_ARGUMENT);
 
-            let (channel, mut raw) = client_and_raw_server(kind).await;
+            let (channel, mut raw) = client_and_raw_server(kind(codec)).await;
             assert_fails(&channel, &mut raw, &value, ProbeClient::new(channel.clone()).grow().start()).await;
         }
     }
@@ -87,10 +134,13 @@ async fn values_that_nest_without_end_are_refused() {
 #[tokio::test]
 async fn values_that_nest_a_hundred_deep_are_taken() {
     let serving = Serving::start().await;
-    let mut peer = serving.dialled("bincode").await;
-    let tree = tree("bincode", 50, true);
-    let answer = call_beside_a_bystander(&mut peer, "bincode", &raw::request(2, "depth", &tree)).await;
-    assert_eq!((answer.is_value(), &answer.body[..]), (true, &[51][..]), "{answer:?}");
+    for codec in CODECS {
+        let mut peer = serving.dialled(codec).await;
+        let request = raw::request(2, "depth", &argument(codec, &tree(codec, 50, true)));
+        let answer = call_beside_a_bystander(&mut peer, codec, &request).await;
+        let depth = if codec == "json" { &b"51"[..] } else { &[51] };
+        assert_eq!((answer.is_value(), &answer.body[..]), (true, depth), "{answer:?}");
+    }
 }
 
 /// D4 and D5.
@@ -118,6 +168,28 @@ async fn arguments_of_another_type_and_bytes_left_over_are_refused() {
         ("bincode", "echo", b"\x05abc"),
         ("bincode", "add", b"\x02\x04\x06"),
         ("bincode", "echo", b"\x01ab"),
+        ("messagepack", "add", b""),
+        ("messagepack", "add", b"\xC0"),
+        ("messagepack", "add", b"\x07"),
+        ("messagepack", "add", b"\x90"),
+        ("messagepack", "add", b"\x91\x01"),
+        ("messagepack", "add", b"\x92\x01\xA12"),
+        ("messagepack", "add", b"\x92\x01\xCF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF"),
+        ("messagepack", "add", b"\x81\xA1a\x01"),
+        ("messagepack", "add", b"\x92\x01"),
+        ("messagepack", "echo", b"\x91\x07"),
+        ("messagepack", "echo", b"\x91\xA5abc"),
+        ("messagepack", "add", b"\x93\x01\x02\x03"),
+        ("messagepack", "add", b"\x92\x01\x02\x03"),
+        ("postcard", "add", b""),
+        ("postcard", "add", b"\x02"),
+        ("postcard", "add", b"\xFF\xFF"),
+        ("postcard", "echo", b"\x05abc"),
+        ("postcard", "add", b"\x02\x04\x06"),
+        ("postcard", "echo", b"\x01ab"),
+        ("unguarded", "add", b"\x02"),
+        ("unguarded", "echo", b"\x05abc"),
+        ("unguarded", "add", b"\x02\x04\x06"),
     ];
     let serving = Serving::start().await;
     for (codec, method, body) in table {
@@ -129,11 +201,15 @@ async fn arguments_of_another_type_and_bytes_left_over_are_refused() {
 }
 
 #[tokio::test]
-async fn arguments_by_name_are_taken_with_json() {
+async fn arguments_by_name_are_taken_by_the_codecs_that_know_names() {
     let serving = Serving::start().await;
-    let mut peer = serving.dialled("json").await;
-    peer.send(&raw::request(2, "add", br#"{"b":2,"a":1}"#)).await;
-    assert_eq!(peer.reply(2).await.body, b"3");
+    for (codec, arguments, sum) in
+        [("json", &br#"{"b":2,"a":1}"#[..], &b"3"[..]), ("messagepack", b"\x82\xA1b\x02\xA1a\x01", b"\x03")]
+    {
+        let mut peer = serving.dialled(codec).await;
+        peer.send(&raw::request(2, "add", arguments)).await;
+        assert_eq!(peer.reply(2).await.body, sum);
+    }
 }
 
 /// D4 and D5 in an answer.
@@ -148,6 +224,16 @@ async fn answers_of_another_type_or_with_bytes_left_over_fail_their_calls_alone(
         (CodecKind::Bincode, b""),
         (CodecKind::Bincode, b"\x05abc"),
         (CodecKind::Bincode, b"\x01ab"),
+        (CodecKind::MessagePack, b""),
+        (CodecKind::MessagePack, b"\x07"),
+        (CodecKind::MessagePack, b"\xC0"),
+        (CodecKind::MessagePack, b"\xA5abc"),
+        (CodecKind::MessagePack, b"\xA1a\xA1b"),
+        (CodecKind::Postcard, b""),
+        (CodecKind::Postcard, b"\x05abc"),
+        (CodecKind::Postcard, b"\x01ab"),
+        (CodecKind::Custom(&Unguarded), b"\x05abc"),
+        (CodecKind::Custom(&Unguarded), b"\x01ab"),
     ];
     for (codec, body) in table {
         let (channel, mut raw) = client_and_raw_server(codec).await;
@@ -159,15 +245,18 @@ async fn answers_of_another_type_or_with_bytes_left_over_fail_their_calls_alone(
 #[tokio::test]
 async fn text_that_is_not_utf_8_is_refused() {
     let serving = Serving::start().await;
-    for (codec, kind, value) in
-        [("bincode", CodecKind::Bincode, &b"\x03a\xFFb"[..]), ("json", CodecKind::Json, b"\"a\xFFb\"")]
-    {
-        let arguments = if codec == "json" { [b"[", value, b"]"].concat() } else { value.to_vec() };
+    for codec in CODECS {
+        let value = match codec {
+            "json" => b"\"a\xFFb\"".to_vec(),
+            "messagepack" => b"\xA3a\xFFb".to_vec(),
+            _ => b"\x03a\xFFb".to_vec(),
+        };
         let mut peer = serving.dialled(codec).await;
-        let refused = call_beside_a_bystander(&mut peer, codec, &raw::request(2, "echo", &arguments)).await;
+        let request = raw::request(2, "echo", &argument(codec, &value));
+        let refused = call_beside_a_bystander(&mut peer, codec, &request).await;
         assert_is_refused(&refused, INVALID_ARGUMENT);
-        let (channel, mut raw) = client_and_raw_server(kind).await;
-        assert_fails(&channel, &mut raw, value, ProbeClient::new(channel.clone()).echo(String::new()).start()).await;
+        let (channel, mut raw) = client_and_raw_server(kind(codec)).await;
+        assert_fails(&channel, &mut raw, &value, ProbeClient::new(channel.clone()).echo(String::new()).start()).await;
     }
     serving.serves_a_fresh_client().await;
 }
@@ -205,6 +294,8 @@ fn tree(codec: &str, depth: usize, closed: bool) -> Vec<u8> {
     match (codec, closed) {
         ("json", true) => ["[".repeat(depth + 1), "]".repeat(depth + 1)].concat().into_bytes(),
         ("json", false) => "[".repeat(depth).into_bytes(),
+        ("messagepack", true) => [vec![0x91; depth], vec![0x90]].concat(),
+        ("messagepack", false) => vec![0x91; depth],
         (_, true) => [vec![1; depth], vec![0]].concat(),
         (_, false) => vec![1; depth],
     }
@@ -246,7 +337,7 @@ async fn assert_fails<V: std::fmt::Debug>(
     let id = raw.frame_of(REQUEST).await.id;
     let bystander = ProbeClient::new(channel.clone()).add(20, 22).start();
     let other = raw.frame_of(REQUEST).await;
-    let codec = if other.body == b"[20,22]" { "json" } else { "bincode" };
+    let codec = CODECS.iter().find(|codec| add_arguments(codec, 20, 22) == other.body).expect("it is one of them");
     let header = if body.len() > 65_536 { field(5, &raw::varint(body.len() as u64)) } else { Vec::new() };
     let answer = match body {
         [] => frame(RESPONSE, 0, id, &[], &[]),

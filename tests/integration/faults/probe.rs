@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rpc_runtime::{ServerBuilder, ServerHandle, prelude::*};
+use rpc_runtime::{Codec, CodecError, DecodeValue, EncodeValue, ServerBuilder, ServerHandle, prelude::*};
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncRead, AsyncWrite, DuplexStream},
@@ -93,7 +93,7 @@ impl Probe for Prober {
 
 /// A server of `Probe` with these limits.
 pub(crate) fn server(limits: Limits) -> ServerBuilder {
-    Server::builder().service(ProbeServer::new(Prober)).limits(limits)
+    Server::builder().service(ProbeServer::new(Prober)).codec(&Unguarded).limits(limits)
 }
 
 /// A server at a TCP port. It ends with this value.
@@ -186,18 +186,20 @@ pub(crate) async fn client_and_raw_server(codec: CodecKind) -> (Channel, Peer<Du
     (channel.unwrap(), raw)
 }
 
-/// The arguments of `add` in either codec.
+/// The arguments of `add` in each codec.
 pub(crate) fn add_arguments(codec: &str, a: i8, b: i8) -> Vec<u8> {
     match codec {
         "json" => format!("[{a},{b}]").into_bytes(),
+        "messagepack" => vec![0x92, a.unsigned_abs(), b.unsigned_abs()],
         _ => vec![zigzag(a), zigzag(b)],
     }
 }
 
-/// What `add` returns in either codec.
+/// What `add` returns in each codec.
 pub(crate) fn sum(codec: &str, sum: i8) -> Vec<u8> {
     match codec {
         "json" => sum.to_string().into_bytes(),
+        "messagepack" => vec![sum.unsigned_abs()],
         _ => vec![zigzag(sum)],
     }
 }
@@ -207,4 +209,32 @@ fn zigzag(number: i8) -> u8 {
     2 * number.unsigned_abs()
 }
 
-pub(crate) const CODECS: [&str; 2] = ["bincode", "json"];
+/// All that the server of `Probe` speaks.
+pub(crate) const CODECS: [&str; 5] = ["bincode", "json", "messagepack", "postcard", "unguarded"];
+
+pub(crate) fn kind(codec: &str) -> CodecKind {
+    CodecKind::from_name(codec).unwrap_or(CodecKind::Custom(&Unguarded))
+}
+
+/// A codec of one's own that decodes with the crate postcard, which bounds nothing.
+pub(crate) struct Unguarded;
+
+impl Codec for Unguarded {
+    fn name(&self) -> &str {
+        "unguarded"
+    }
+
+    fn encode(&self, value: EncodeValue<'_>, out: &mut Vec<u8>) -> Result<(), CodecError> {
+        out.extend(postcard::to_allocvec(&value)?);
+        Ok(())
+    }
+
+    fn decode<'de>(&self, body: &'de [u8], value: DecodeValue<'_, 'de>) -> Result<(), CodecError> {
+        let mut reader = postcard::Deserializer::from_bytes(body);
+        value.read_from(&mut reader)?;
+        match reader.finalize()? {
+            [] => Ok(()),
+            rest => Err(format!("{} bytes are left over", rest.len()).into()),
+        }
+    }
+}

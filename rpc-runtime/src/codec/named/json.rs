@@ -79,7 +79,7 @@ impl<'a> Scanner<'a> {
         if self.rest.is_empty() {
             return Ok(());
         }
-        Err(DecodeError::new(format_args!("{} bytes are left over after the value", self.rest.len())))
+        Err(DecodeError::left_over(self.rest.len()))
     }
 }
 

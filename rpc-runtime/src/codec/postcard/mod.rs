@@ -14,6 +14,7 @@ use super::{
     DecodeError, EncodeError,
     format::Format,
     guard::{self, Source},
+    undescribed,
 };
 use read::Reader;
 use write::Writer;
@@ -32,7 +33,7 @@ impl Format for Postcard {
         let value = guard::decode(&reader, &reader).map_err(cannot_decode)?;
         match reader.remaining() {
             0 => Ok(value),
-            left => Err(DecodeError::unlike("postcard", DecodeError::left_over(left))),
+            left => Err(undescribed::unlike("postcard", DecodeError::left_over(left))),
         }
     }
 }
@@ -57,9 +58,7 @@ impl Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unlike(cause) => f.write_str(cause),
-            Self::NotDescribed => f.write_str(
-                "postcard does not say what comes next, which `flatten`, `untagged`, `tag` and `serde_json::Value` need",
-            ),
+            Self::NotDescribed => f.write_str("what comes next is not described"),
         }
     }
 }
@@ -69,7 +68,7 @@ impl std::error::Error for Fault {}
 #[cold]
 fn cannot_decode(fault: Fault) -> DecodeError {
     match fault {
-        Fault::Unlike(cause) => DecodeError::unlike("postcard", cause),
-        Fault::NotDescribed => DecodeError::new(fault),
+        Fault::Unlike(cause) => undescribed::unlike("postcard", cause),
+        Fault::NotDescribed => undescribed::not_described("postcard"),
     }
 }

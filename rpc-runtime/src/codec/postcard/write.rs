@@ -8,7 +8,7 @@ use serde::{
     },
 };
 
-use crate::codec::EncodeError;
+use crate::codec::{EncodeError, undescribed};
 
 /// Appends to what is there.
 pub(super) struct Writer<'o>(pub(super) &'o mut Vec<u8>);
@@ -36,7 +36,7 @@ impl Writer<'_> {
     fn length(&mut self, length: Option<usize>) -> Result<&mut Self, EncodeError> {
         match length {
             Some(length) => self.varint(length as u64),
-            None => return Err(unknown_length()),
+            None => return Err(undescribed::unknown_length("postcard")),
         }
         Ok(self)
     }
@@ -221,11 +221,4 @@ one_behind_the_other! {
     SerializeMap { serialize_key(); serialize_value(); }
     SerializeStruct { serialize_field(_name: &'static str); }
     SerializeStructVariant { serialize_field(_name: &'static str); }
-}
-
-#[cold]
-fn unknown_length() -> EncodeError {
-    EncodeError::new(
-        "postcard must know the length of a sequence or map before its elements (`flatten` does not tell it)",
-    )
 }

@@ -252,8 +252,8 @@ fn exactly_the_deepest_value_is_accepted() {
 #[test]
 fn unfinished_sequences_together_reserve_no_more_than_the_body_has_bytes() {
     for Dialect { codec, head, .. } in dialects() {
-        // Each level announces 9,000 elements, which no single check can call a lie. Where it is not known what remains,
-        // the element that a level is in is counted no more.
+        // Each level announces 9,000 elements, which no single check can call a lie. Where it is not known what
+        // remains, the element that a level is in is counted no more.
         let most = |body: &[u8]| body.len() + usize::from(guard::DEPTH);
         let body = head(Head::List, 9_000).repeat(3_000);
         let hints = hints_of::<Observed<false>>(codec, body.clone());

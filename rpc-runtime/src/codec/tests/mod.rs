@@ -286,3 +286,15 @@ fn no_arguments_are_an_empty_tuple() {
         refusal::<NoArguments>(codec, &one);
     }
 }
+
+#[test]
+fn the_example_of_the_specification_is_what_each_codec_writes() {
+    let document = include_str!("../../../../PROTOCOL.md");
+    let example = document.lines().find(|line| line.starts_with("The argument tuple")).unwrap();
+    for codec in CodecKind::available() {
+        let (_, behind) = example.split_once(&format!("`{}` `", codec.name())).unwrap();
+        let (bytes, _) = behind.split_once('`').unwrap();
+        let bytes: Vec<u8> = bytes.split(' ').map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
+        assert_eq!(bytes_of(*codec, &(300_i64, -1_i64)), bytes, "{codec:?}");
+    }
+}
