@@ -245,5 +245,7 @@ fn code_to_number<S: Serializer>(code: &Code, serializer: S) -> Result<S::Ok, S:
 }
 
 fn code_from_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Code, D::Error> {
-    u64::deserialize(deserializer).map(Code::from_number)
+    let code = u64::deserialize(deserializer).map(Code::from_number)?;
+    // A refusal is none that went well.
+    Ok(if code == Code::Ok { Code::Unknown } else { code })
 }
