@@ -166,3 +166,38 @@ async fn a_window_below_max_message_bounds_the_messages_too() {
     let failure = ProbeClient::new(channel.unwrap()).echo("x".repeat(100)).await.unwrap_err();
     assert_eq!((failure.code(), failure.may_have_run()), (Code::ResourceExhausted, false), "{failure}");
 }
+
+/// The rules of the handshake's JSON.
+#[tokio::test]
+async fn a_null_a_field_twice_and_a_second_value_are_malformed_and_order_and_space_are_free() {
+    for (text, code) in [
+        (r#" {"later":null,"codec" : "json" , "versions":{"max":9,"min":0} } "#, None),
+        (r#"{"versions":{"min":1,"max":1},"codec":"json","features":null}"#, Some(3)),
+        (r#"{"versions":{"min":1,"max":1},"codec":"json","grant":null}"#, Some(3)),
+        (r#"{"versions":{"min":1,"max":1},"codec":"json","grant":{"in_flight":null}}"#, Some(3)),
+        (r#"{"versions":{"min":1,"max":1},"codec":"json","codec":"json"}"#, Some(3)),
+        (r#"{"versions":{"min":1,"min":1,"max":1},"codec":"json"}"#, Some(3)),
+        (r#"{"versions":{"min":1,"max":1},"codec":"json"}{}"#, Some(3)),
+        (r#"[{"min":1,"max":1},"json"]"#, Some(3)),
+        (r#"{"versions":[1,1],"codec":"json"}"#, Some(3)),
+        (r#"{"versions":{"min":1,"max":1},"codec":"json","grant":[64]}"#, Some(3)),
+    ] {
+        let (mut peer, _served) = Served::pipe(8_192);
+        peer.send(&raw::handshake(text)).await;
+        let answer = peer.handshake().await;
+        assert_eq!(answer["refusal"]["code"].as_u64(), code, "{text}: {answer}");
+    }
+}
+
+/// *Versions*: what is reserved is a fault.
+#[tokio::test]
+async fn a_reserved_kind_or_flag_costs_the_connection() {
+    let reserved = [0, 10, 127].map(|kind| (kind, 0));
+    let flags = [(REQUEST, 2), (REQUEST, 0x80), (RESPONSE, 3), (CANCEL, 1), (PING, 1), (END, 1), (CREDIT, 1)];
+    for (kind, flags) in reserved.into_iter().chain(flags) {
+        let (mut peer, _served) = Served::pipe(8_192);
+        peer.dial("json").await;
+        peer.send(&frame(kind, flags, 2, &[], &[])).await;
+        peer.broken_off().await;
+    }
+}
