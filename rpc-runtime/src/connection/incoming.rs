@@ -141,14 +141,26 @@ impl Incoming {
             return self.on_stray();
         }
         self.parts.remove(&frame.id);
-        let status = match self.decode(frame) {
-            Ok((Ending::Status(status), ..)) => status,
-            Ok(_) => Status::of_call(Code::Internal, "the call was ended without a response"),
-            Err(text) => Status::of_call(Code::Internal, text),
+        let verdict = match self.decode(frame) {
+            Ok((Ending::Status(status), metadata, _)) => {
+                self.answer(frame.id, Ending::Status(status), metadata, frame.body.to_vec());
+                let mut state = self.shared.lock();
+                let push = pump(&mut state, now);
+                drop(state);
+                self.shared.act(push);
+                Verdict::Fine
+            }
+            Ok(_) => self.fault(frame.id, "the call was ended without a response and without a status", now),
+            Err(text) => self.fault(frame.id, &text, now),
         };
-        self.fail(frame.id, false, status, now);
         self.wakers.drain(..).for_each(Waker::wake);
-        Verdict::Fine
+        verdict
+    }
+
+    /// The last frame of a call says what it must not.
+    fn fault(&mut self, id: u64, text: &str, now: Instant) -> Verdict {
+        self.fail(id, false, Status::of_call(Code::Internal, text), now);
+        Verdict::Fault
     }
 
     /// An answer without a call in flight: counted, here and as a fault.
@@ -183,7 +195,9 @@ impl Incoming {
         if size > u64::from(limit) {
             let text = format!("the reply has {size} bytes, more than max_message, {limit}");
             self.fail(frame.id, frame.more, Status::of_call(Code::ResourceExhausted, text), now);
-        } else if frame.more {
+            return Verdict::Fault;
+        }
+        if frame.more {
             let parts = Parts::Wanted(ending, metadata, Assembly::new(size as usize, frame.body, now));
             self.parts.insert(frame.id, parts);
         } else {

@@ -1,9 +1,12 @@
 //! The first bytes of a connection: `magic | u16 length | JSON`, once each way. What is behind them belongs
 //! to the frames. Which version, codec and grants are chosen is for client and server to decide.
 
-use std::{collections::BTreeMap, error::Error, fmt};
+use std::{collections::BTreeMap, error::Error, fmt, marker::PhantomData};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 
 use super::foreign::{DECIDED, ForeignProtocol, Recognised};
 use crate::status::Code;
@@ -19,10 +22,11 @@ const PREFIX: usize = MAGIC.len() + size_of::<u16>();
 /// What the side that dialled says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Hello {
+    #[serde(deserialize_with = "object")]
     pub(crate) versions: Versions,
     /// The name of the codec that it wants to speak.
     pub(crate) codec: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub(crate) grant: Grant,
     #[serde(default)]
     pub(crate) features: Vec<String>,
@@ -81,7 +85,7 @@ pub(crate) enum Answer {
 pub(crate) struct Welcome {
     pub(crate) version: u32,
     pub(crate) codec: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub(crate) grant: Grant,
     #[serde(default)]
     pub(crate) features: Vec<String>,
@@ -94,6 +98,7 @@ pub(crate) struct Refusal {
     pub(crate) code: Code,
     #[serde(default)]
     pub(crate) reason: String,
+    #[serde(deserialize_with = "object")]
     pub(crate) versions: Versions,
     #[serde(default)]
     pub(crate) codecs: Vec<String>,
@@ -185,7 +190,9 @@ impl Error for HandshakeError {}
 /// An answer as it may come: with fields of later versions, and with mistakes.
 #[derive(Deserialize)]
 struct Alternatives {
+    #[serde(default, deserialize_with = "some_object")]
     welcome: Option<Welcome>,
+    #[serde(default, deserialize_with = "some_object")]
     refusal: Option<Refusal>,
 }
 
@@ -202,8 +209,38 @@ fn parse<T: DeserializeOwned>(input: &[u8]) -> Result<Handshake<T>, HandshakeErr
     }
     let length = PREFIX + announced;
     let Some(text) = rest.get(..announced) else { return Ok(Handshake::Incomplete { needed: length }) };
-    let value = serde_json::from_slice(text).map_err(|error| HandshakeError::Malformed(printable(&error)))?;
+    let value = from_text(text).map_err(|error| HandshakeError::Malformed(printable(&error)))?;
     Ok(Handshake::Done { value, length })
+}
+
+fn from_text<T: DeserializeOwned>(text: &[u8]) -> Result<T, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let value = object(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(value)
+}
+
+/// What derived code would also take from an array, by position.
+fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    struct Object<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map))
+        }
+    }
+
+    deserializer.deserialize_map(Object(PhantomData))
+}
+
+fn some_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    object(deserializer).map(Some)
 }
 
 /// An error as soon as it is certain what else it is; `false` while that is not.
@@ -245,5 +282,7 @@ fn code_to_number<S: Serializer>(code: &Code, serializer: S) -> Result<S::Ok, S:
 }
 
 fn code_from_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Code, D::Error> {
-    u64::deserialize(deserializer).map(Code::from_number)
+    let code = u64::deserialize(deserializer).map(Code::from_number)?;
+    // A refusal is none that went well.
+    Ok(if code == Code::Ok { Code::Unknown } else { code })
 }

@@ -131,7 +131,7 @@ pub(super) struct Ids {
 }
 
 impl Ids {
-    /// `bytes` as the document has them, with the ids that the tested side chose. `opener` is the lowest bit of its ids.
+    /// The document's `bytes` with the ids that the tested side chose. `opener` is the lowest bit of its ids.
     pub(super) fn to_send(&self, bytes: &mut [u8], opener: u64) -> Result<(), String> {
         let (kind, id) = kind_and_id(bytes);
         let chosen = match kind {

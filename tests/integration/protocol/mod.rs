@@ -4,6 +4,7 @@
 
 mod arith;
 mod document;
+mod edges;
 mod foreign;
 mod matching;
 mod player;
