@@ -41,6 +41,7 @@
 //! - [`Status`], [`Code`] and [`CallError`]: how a call fails, and whether the method may have run
 //! - [`Context`]: what a handler can ask about the call that it serves
 //! - [`Limits`]: what one side of a connection allows
+//! - [`Stats`]: what a server or a channel has counted
 //! - [`CodecKind`]: how values are written as bytes
 //!
 //! # Features
@@ -69,7 +70,7 @@ pub mod prelude;
 pub use call::Context;
 pub use client::{Call, Channel, ChannelBuilder, Failure, Running, WithResponseMetadata};
 pub use codec::CodecKind;
-pub use connection::ConnectionState;
+pub use connection::{Closed, ConnectionState, Refused, Stats};
 pub use limits::Limits;
 pub use metadata::Metadata;
 pub use router::Service;

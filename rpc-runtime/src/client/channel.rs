@@ -9,7 +9,7 @@ use tokio::sync::{Mutex, watch};
 
 use super::builder::{ChannelBuilder, Settings};
 use crate::{
-    connection::{Connection, ConnectionState, Endpoint},
+    connection::{Connection, ConnectionState, Endpoint, Stats},
     router::Router,
     status::{Code, Status},
     transport::{self, Address, Transport},
@@ -120,13 +120,18 @@ impl Channel {
         self.0.connection.get().map_or(0, Connection::late_responses)
     }
 
+    /// What this channel has counted since it was made, over all of its connections.
+    pub fn stats(&self) -> Stats {
+        self.0.endpoint.accounts.stats()
+    }
+
     pub(super) fn new(address: Address, settings: Settings) -> Self {
         Self::made(address.to_string(), Some(address), settings, ConnectionState::Idle)
     }
 
     fn made(address: String, target: Option<Address>, settings: Settings, state: ConnectionState) -> Self {
         // A client offers no services.
-        let endpoint = Endpoint::new(settings.limits.clone(), Router::default());
+        let endpoint = Endpoint::new(settings.limits.clone(), settings.memory, Router::default());
         let (connection, dialling, state) = (OnceLock::new(), Mutex::new(()), watch::Sender::new(state));
         Self(Arc::new(Inner { address, target, settings, endpoint, connection, dialling, state }))
     }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::accounts::Accounts;
 use crate::{limits::Limits, router::Router};
 
 /// One end of connections.
@@ -11,10 +12,13 @@ pub(crate) struct Endpoint {
     pub(crate) limits: Limits,
     /// What the peer can call.
     pub(crate) router: Router,
+    /// What the connections hold and have counted.
+    pub(crate) accounts: Arc<Accounts>,
 }
 
 impl Endpoint {
-    pub(crate) fn new(limits: Limits, router: Router) -> Arc<Self> {
-        Arc::new(Self { limits, router })
+    /// The connections may hold so many bytes of `memory` together.
+    pub(crate) fn new(limits: Limits, memory: usize, router: Router) -> Arc<Self> {
+        Arc::new(Self { limits, router, accounts: Accounts::new(memory) })
     }
 }

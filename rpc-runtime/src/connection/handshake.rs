@@ -112,16 +112,25 @@ pub(super) async fn accept(transport: &mut Transport, limits: &Limits) -> Result
 
 /// Tells the peer why there is no connection, and leaves it time to read that.
 pub(super) async fn refuse(transport: &mut Transport, code: Code, reason: String) {
+    tell_refusal(transport, code, reason).await;
+    discard(transport).await;
+}
+
+/// Writes the reason and ends the stream. A courtesy: whether it arrives is the peer's matter.
+pub(super) async fn tell_refusal(transport: &mut Transport, code: Code, reason: String) {
     let codecs = CodecKind::available().iter().map(|codec| codec.name().to_owned()).collect();
     let answer = wire::encode_answer(&Answer::Refusal(Refusal { code, reason, versions: VERSIONS, codecs }));
     let farewell = async {
         transport.writer.send_all(&answer).await?;
-        transport.writer.end().await?;
-        let mut rest = (&mut transport.reader).take(DISCARD as u64);
-        tokio::io::copy(&mut rest, &mut tokio::io::sink()).await
+        transport.writer.end().await
     };
-    // The refusal is a courtesy: whether it arrived is the peer's matter.
     let _ = timeout(DISCARD_TIME, farewell).await;
+}
+
+/// Reads on for a while: to close with unread input would destroy the reason on its way.
+pub(super) async fn discard(transport: &mut Transport) {
+    let mut rest = (&mut transport.reader).take(DISCARD as u64);
+    let _ = timeout(DISCARD_TIME, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
 }
 
 /// What this side lets the other send.

@@ -2,6 +2,7 @@
 //! clock's rules are pure; a driver task reads, a runner polls quick handlers, a flusher writes, and callers append
 //! under one short lock.
 
+mod accounts;
 mod assembly;
 mod calls;
 mod driver;
@@ -16,6 +17,7 @@ mod receive;
 mod serving;
 mod shared;
 mod slot;
+mod stats;
 #[cfg(test)]
 mod tests;
 
@@ -25,14 +27,21 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use tokio::{sync::watch, task::AbortHandle, time::Instant};
+use tokio::{
+    sync::{oneshot, watch},
+    task::AbortHandle,
+    time::Instant,
+};
 
+pub(crate) use accounts::Accounts;
 use driver::Driver;
 pub(crate) use driver::Ended;
 pub(crate) use endpoint::Endpoint;
 use serving::Serving;
 use shared::{Request, Shared};
 pub(crate) use slot::CallId;
+pub(crate) use stats::Reason;
+pub use stats::{Closed, Refused, Stats};
 
 use crate::{
     call::{Answer, OutgoingRequest, Peer},
@@ -109,11 +118,20 @@ impl Connection {
         endpoint: &Arc<Endpoint>,
     ) -> Result<(Self, impl Future<Output = Ended> + Send + use<>), Status> {
         let limits = &endpoint.limits;
+        let counts = &endpoint.accounts.counts;
+        let shaking = counts.shaking();
+        if let Some(status) = endpoint.accounts.refusal() {
+            counts.refused(|refused| &mut refused.memory_connections);
+            handshake::refuse(&mut transport, status.code(), status.message().to_owned()).await;
+            return Err(status);
+        }
         let handshake = handshake::accept(&mut transport, limits);
         let agreement = match tokio::time::timeout(limits.handshake_timeout, handshake).await {
-            Ok(agreement) => agreement?,
-            Err(_) => return Err(late_handshake(limits)),
+            Ok(agreement) => agreement,
+            Err(_) => Err(late_handshake(limits)),
         };
+        let agreement = agreement.inspect_err(|_| counts.refused(|refused| &mut refused.handshake))?;
+        drop(shaking);
         Ok(start(transport, agreement, endpoint, 1, watch::Sender::new(ConnectionState::Ready)))
     }
 
@@ -175,9 +193,12 @@ impl fmt::Debug for Connection {
     }
 }
 
-/// Refuses an accepted transport without a handshake of its own.
-pub(crate) async fn refuse(mut transport: Transport, code: Code, reason: String) {
-    handshake::refuse(&mut transport, code, reason).await;
+/// Refuses an accepted transport without a handshake of its own. Tells once the peer can read the reason.
+pub(crate) async fn refuse(mut transport: Transport, code: Code, reason: String, told: oneshot::Sender<()>) {
+    handshake::tell_refusal(&mut transport, code, reason).await;
+    // Nobody has to know.
+    let _ = told.send(());
+    handshake::discard(&mut transport).await;
 }
 
 fn start(
@@ -200,8 +221,7 @@ fn start(
         }
         open
     });
-    let shared =
-        Arc::new(Shared::new(side, agreement.codec, endpoint.limits.clone(), agreement.remote, peer, inline, watch));
+    let shared = Arc::new(Shared::new(side, agreement.codec, endpoint, agreement.remote, peer, inline, watch));
     let serving = Serving::new(Arc::clone(&shared), Arc::clone(endpoint));
     let driver = Driver::new(Arc::clone(&shared), reader, Arc::clone(&serving));
     let connection = Connection(Arc::new(Owner { shared: Arc::clone(&shared) }));

@@ -10,7 +10,7 @@ use tokio::{
 use super::{Phase, Server};
 use crate::{
     connection::{Connection, Endpoint},
-    limits::Limits,
+    limits::{Limits, MEMORY},
     router::{Router, Service},
     status::{Code, Status},
     transport::{Address, Listener, Transport},
@@ -22,6 +22,7 @@ pub struct ServerBuilder {
     /// The first registration that failed.
     refused: Option<Status>,
     limits: Limits,
+    memory: usize,
     max_connections: usize,
     drain_timeout: Duration,
 }
@@ -32,6 +33,7 @@ impl Default for ServerBuilder {
             router: Router::default(),
             refused: None,
             limits: Limits::default(),
+            memory: MEMORY,
             max_connections: 10_000,
             drain_timeout: Duration::from_secs(30),
         }
@@ -56,7 +58,21 @@ impl ServerBuilder {
         self
     }
 
-    /// How many connections there may be: 10,000 by default. Further ones are refused with the reason.
+    /// Bytes that partial frames and messages, requests that were not started, and unsent output of all connections
+    /// may hold together: 256 MiB by default. Above three quarters further connections and calls are refused with
+    /// `RESOURCE_EXHAUSTED`, *not executed*; at the limit the connection that holds most is closed with that reason.
+    ///
+    /// Handlers and their values are not counted, nor is the block of 256 KiB that a thread reads into. A connection
+    /// may hold up to 12 KiB that nobody counts, and what one block of input brings is counted after it was taken:
+    /// so the memory may be above the limit by one block for each thread and 12 KiB for each connection.
+    #[must_use]
+    pub fn memory(mut self, bytes: usize) -> Self {
+        self.memory = bytes;
+        self
+    }
+
+    /// How many connections there may be: 10,000 by default, and never more than the process's limit of file
+    /// descriptors less 64, or half of a limit that is lower than 128. Further ones are refused with the reason.
     #[must_use]
     pub fn max_connections(mut self, count: usize) -> Self {
         self.max_connections = count;
@@ -90,7 +106,7 @@ impl ServerBuilder {
         Ok(Server {
             address: listener.local_address().to_string(),
             listener,
-            endpoint: Endpoint::new(self.limits, self.router),
+            endpoint: Endpoint::new(self.limits, self.memory, self.router),
             max_connections: self.max_connections,
             drain_timeout: self.drain_timeout,
             phase: watch::Sender::new(Phase::Serving),
@@ -107,7 +123,8 @@ impl ServerBuilder {
             return Err(status);
         }
         let transport = Transport::from_io(io, peer.to_owned());
-        let (_connection, running) = Connection::accept(transport, &Endpoint::new(self.limits, self.router)).await?;
+        let endpoint = Endpoint::new(self.limits, self.memory, self.router);
+        let (_connection, running) = Connection::accept(transport, &endpoint).await?;
         Ok(running.await.reason)
     }
 }

@@ -2,6 +2,7 @@
 
 mod builder;
 mod connections;
+mod room;
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,7 +11,11 @@ use tokio::{sync::watch, time::Instant};
 pub use builder::ServerBuilder;
 use connections::Connections;
 
-use crate::{connection::Endpoint, status::Status, transport::Listener};
+use crate::{
+    connection::{Accounts, Endpoint, Stats},
+    status::Status,
+    transport::Listener,
+};
 
 /// A server that is bound to its address and serves once [`serve`](Self::serve) is awaited.
 ///
@@ -65,10 +70,11 @@ pub struct Drained {
     pub cut_calls: usize,
 }
 
-/// Ends a server from elsewhere. Cheap to clone.
+/// Ends a server from elsewhere, and tells what it has counted. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct ServerHandle {
     phase: watch::Sender<Phase>,
+    accounts: Arc<Accounts>,
 }
 
 impl ServerHandle {
@@ -87,6 +93,11 @@ impl ServerHandle {
     pub fn stop(&self) {
         self.phase.send_replace(Phase::Stopping);
     }
+
+    /// What the server has counted since it was bound; also after its end.
+    pub fn stats(&self) -> Stats {
+        self.accounts.stats()
+    }
 }
 
 impl Server {
@@ -102,7 +113,12 @@ impl Server {
 
     /// A handle that ends the server from elsewhere.
     pub fn handle(&self) -> ServerHandle {
-        ServerHandle { phase: self.phase.clone() }
+        ServerHandle { phase: self.phase.clone(), accounts: Arc::clone(&self.endpoint.accounts) }
+    }
+
+    /// What the server has counted since it was bound. While it serves, its [handle](Self::handle) tells.
+    pub fn stats(&self) -> Stats {
+        self.endpoint.accounts.stats()
     }
 
     /// Serves until a [handle](Self::handle) ends it. Dropping the future cuts off all connections.
@@ -116,8 +132,8 @@ impl Server {
     /// It does not fail for what one connection does, nor while there are no descriptors left: it then tries again.
     /// Dropping the future cuts off all connections.
     pub async fn serve_until(self, shutdown: impl Future<Output = ()>) -> Result<Drained, Status> {
+        let handle = self.handle();
         let Self { listener, endpoint, max_connections, drain_timeout, phase, .. } = self;
-        let handle = ServerHandle { phase: phase.clone() };
         let mut connections = Connections::new(endpoint, max_connections, phase.subscribe());
         let mut ending = phase.subscribe();
         tokio::select! {

@@ -38,7 +38,7 @@ pub(super) struct Goodbye {
     end_asked: bool,
     /// Then it is over, whatever the peer does.
     pub(super) by: Option<Instant>,
-    /// The peer broke the protocol: only the news of that is still written.
+    /// The peer broke the protocol, or holds too much: only the news of that is still written.
     pub(super) broken: Option<Status>,
 }
 
@@ -58,6 +58,12 @@ impl Driver {
                         .stop_all(&Status::of_call(Code::Unavailable, "the connection is closed by its owner"));
                 }
                 self.say_goodbye("closing");
+            }
+            Request::Evict => {
+                let text = self.shared.account.accounts().eviction();
+                let reason = Status::of_call(Code::ResourceExhausted, format!("the connection was closed: {text}"));
+                self.shared.account.accounts().counts.note(|counted| counted.closed.memory += 1);
+                self.part(reason.at(&self.shared.peer.address), Code::ResourceExhausted, &text);
             }
             Request::Abort => return Err(self.lost("it was cut off here")),
         }
@@ -141,9 +147,15 @@ impl Driver {
 
     /// The peer broke the protocol: it is told, and everything else is over.
     pub(super) fn break_off(&mut self, text: &str) {
-        let reason = self.lost(&format!("the peer broke the protocol: {text}"));
+        self.shared.account.accounts().counts.note(|counted| counted.closed.protocol += 1);
+        self.part(self.lost(&format!("the peer broke the protocol: {text}")), Code::Internal, text);
+    }
+
+    /// The peer is told why, and everything else is over.
+    fn part(&mut self, reason: Status, code: Code, text: &str) {
         tracing::warn!("{reason}");
         self.serving.close();
+        self.discard_input();
         self.pong = None;
         let mut wakers = Vec::new();
         let mut state = self.shared.lock();
@@ -151,9 +163,11 @@ impl Driver {
         let unwritten = std::mem::take(&mut state.output.frames);
         let written = state.output.position();
         state.calls.terminate(&reason, written, &mut wakers);
-        wire::put_go_away(&mut state.output.frames.small, Code::Internal, text);
+        wire::put_go_away(&mut state.output.frames.small, code, text);
         state.output.end_of_stream = true;
+        state.output.shrink();
         wakers.extend(state.output.wake_flusher());
+        self.shared.weigh(&mut state);
         drop(state);
         drop(unwritten);
         wakers.into_iter().for_each(Waker::wake);
@@ -177,6 +191,14 @@ impl Driver {
             }
         }
         Err(reason.clone())
+    }
+
+    /// Frees what has come and is not whole.
+    pub(super) fn discard_input(&mut self) {
+        self.receive.discard();
+        self.incoming.discard();
+        self.admission.discard();
+        self.tell();
     }
 
     pub(super) fn lost(&self, text: &str) -> Status {
