@@ -15,7 +15,7 @@ use crate::{
     call::{Answer, Ending},
     metadata::Metadata,
     status::{Code, Status},
-    wire::{self, Frame, Kind, ProtocolError, ResponseHeader},
+    wire::{self, Frame, HeaderError, Kind, ProtocolError, ResponseHeader},
 };
 
 /// The largest body that is copied under the lock.
@@ -168,7 +168,7 @@ impl Incoming {
         let status = match self.decode(frame) {
             Ok((Ending::Status(status), ..)) => status,
             Ok(_) => Status::of_call(Code::Internal, "the call was ended without a response"),
-            Err(text) => Status::of_call(Code::Internal, text),
+            Err(status) => status,
         };
         self.fail(frame.id, false, status, now);
         self.wakers.drain(..).for_each(Waker::wake);
@@ -197,8 +197,8 @@ impl Incoming {
         }
         let (ending, metadata, total) = match self.decode(frame) {
             Ok(decoded) => decoded,
-            Err(text) => {
-                self.fail(frame.id, frame.more, Status::of_call(Code::Internal, text), now);
+            Err(status) => {
+                self.fail(frame.id, frame.more, status, now);
                 return Verdict::Fault;
             }
         };
@@ -259,14 +259,19 @@ impl Incoming {
         Some(parts)
     }
 
-    fn decode(&self, frame: &Frame<'_>) -> Result<Decoded, String> {
+    fn decode(&self, frame: &Frame<'_>) -> Result<Decoded, Status> {
         let header = ResponseHeader::decode(frame.header, self.shared.local.max_metadata);
-        let ResponseHeader { ending, total, metadata } =
-            header.map_err(|error| format!("the response's header is refused: {error}"))?;
+        let ResponseHeader { ending, total, metadata } = header.map_err(|error| {
+            let above_limit = matches!(error, HeaderError::TooManyEntries { .. });
+            let code = if above_limit { Code::ResourceExhausted } else { Code::Internal };
+            Status::of_call(code, format!("the response's header is refused: {error}"))
+        })?;
         let ending = match ending {
             wire::Ending::Ok => Ending::Ok,
             wire::Ending::ServiceError => Ending::ServiceError,
-            wire::Ending::Opened => return Err("a stream was opened for a call that has none".to_owned()),
+            wire::Ending::Opened => {
+                return Err(Status::of_call(Code::Internal, "a stream was opened for a call that has none"));
+            }
             wire::Ending::Status { code, not_executed, message } => {
                 let status = Status::of_call(code, message).at(&self.shared.peer.address);
                 Ending::Status(if not_executed { status.not_executed() } else { status })
@@ -275,7 +280,7 @@ impl Incoming {
         if frame.more != total.is_some() {
             let text =
                 if frame.more { "the first part of a response announces no length" } else { "a total without parts" };
-            return Err(text.to_owned());
+            return Err(Status::of_call(Code::Internal, text));
         }
         Ok((ending, metadata.into_owned(), total))
     }

@@ -171,8 +171,9 @@ impl Connection {
         self.0.shared.request(Request::Drain);
     }
 
-    /// Ends at once.
-    pub(crate) fn abort(&self) {
+    /// Ends at once. The peer is told why if its transport takes that without waiting.
+    pub(crate) fn abort(&self, why: String) {
+        self.0.shared.lock().why.get_or_insert(why);
         self.0.shared.request(Request::Abort);
     }
 

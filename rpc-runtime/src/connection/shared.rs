@@ -63,6 +63,8 @@ pub(super) struct State {
     /// The driver wants to know of each terminal frame that a handler task has sent.
     pub(super) driver_awaits_handlers: bool,
     pub(super) request: Request,
+    /// Why the owner cuts it off, if it says so.
+    pub(super) why: Option<String>,
     /// What was told of the memory of calls that wait and of the output.
     told: usize,
 }
@@ -99,6 +101,7 @@ impl Shared {
             driver_awaits_write: false,
             driver_awaits_handlers: false,
             request: Request::Run,
+            why: None,
             told: 0,
         };
         Self {

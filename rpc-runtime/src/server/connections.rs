@@ -39,17 +39,24 @@ pub(super) struct Connections {
 }
 
 /// What was cut off at the end.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Cut {
+    drain_timeout: Duration,
     connections: AtomicUsize,
     calls: AtomicUsize,
 }
 
 impl Connections {
-    pub(super) fn new(endpoint: Arc<Endpoint>, most: usize, phase: watch::Receiver<Phase>) -> Self {
+    pub(super) fn new(
+        endpoint: Arc<Endpoint>,
+        most: usize,
+        drain_timeout: Duration,
+        phase: watch::Receiver<Phase>,
+    ) -> Self {
         let room = Room::new(most);
         let refusals = Refusals::new(&room);
-        Self { endpoint, room, phase, tasks: JoinSet::new(), refusals, told_full: None, cut: Arc::default() }
+        let cut = Arc::new(Cut { drain_timeout, connections: AtomicUsize::new(0), calls: AtomicUsize::new(0) });
+        Self { endpoint, room, phase, tasks: JoinSet::new(), refusals, told_full: None, cut }
     }
 
     /// Accepts for ever.
@@ -74,7 +81,7 @@ impl Connections {
     }
 
     pub(super) fn drained(&self) -> Drained {
-        let Cut { connections, calls } = &*self.cut;
+        let Cut { connections, calls, .. } = &*self.cut;
         Drained { cut_connections: connections.load(Relaxed), cut_calls: calls.load(Relaxed) }
     }
 
@@ -128,7 +135,7 @@ async fn serve_one(transport: Transport, endpoint: &Arc<Endpoint>, mut phase: wa
     let peer = transport.peer.clone();
     let accepted = tokio::select! {
         biased;
-        _ = phase.wait_for(|phase| *phase == Phase::Stopping) => return,
+        _ = phase.wait_for(|phase| phase.is_over()) => return,
         accepted = Connection::accept(transport, endpoint) => accepted,
     };
     let (connection, running) = match accepted {
@@ -145,18 +152,23 @@ async fn serve_one(transport: Transport, endpoint: &Arc<Endpoint>, mut phase: wa
         match now {
             Phase::Serving => {}
             Phase::Draining => connection.drain(),
+            Phase::Late => {
+                stopping = true;
+                let time = cut.drain_timeout;
+                connection.abort(format!("drain_timeout: its calls were not answered within {time:?}"));
+            }
             Phase::Stopping => {
                 stopping = true;
-                connection.abort();
+                connection.abort("the server was stopped".to_owned());
             }
         }
         tokio::select! {
             biased;
             ended = &mut running => break ended,
-            changed = phase.changed(), if now != Phase::Stopping => {
+            changed = phase.changed(), if !now.is_over() => {
                 // A server that is gone without a word is a server that stopped.
                 if changed.is_err() {
-                    connection.abort();
+                    connection.abort("the server was stopped".to_owned());
                 }
             }
         }

@@ -57,8 +57,16 @@ enum Phase {
     Serving,
     /// No new connections and calls; calls in flight are answered.
     Draining,
+    /// The time for that is over: whatever is left is cut off.
+    Late,
     /// Whatever is left is cut off.
     Stopping,
+}
+
+impl Phase {
+    fn is_over(self) -> bool {
+        matches!(self, Self::Late | Self::Stopping)
+    }
 }
 
 /// What was left when the time for draining was over. All zero after an orderly end.
@@ -134,7 +142,7 @@ impl Server {
     pub async fn serve_until(self, shutdown: impl Future<Output = ()>) -> Result<Drained, Status> {
         let handle = self.handle();
         let Self { listener, endpoint, max_connections, drain_timeout, phase, .. } = self;
-        let mut connections = Connections::new(endpoint, max_connections, phase.subscribe());
+        let mut connections = Connections::new(endpoint, max_connections, drain_timeout, phase.subscribe());
         let mut ending = phase.subscribe();
         tokio::select! {
             biased;
@@ -147,10 +155,20 @@ impl Server {
         tokio::select! {
             biased;
             () = connections.ended() => {}
-            () = tokio::time::sleep_until(until) => {}
-            _ = ending.wait_for(|phase| *phase == Phase::Stopping) => {}
+            () = tokio::time::sleep_until(until) => {
+                phase.send_if_modified(|phase| {
+                    let draining = !phase.is_over();
+                    if draining {
+                        *phase = Phase::Late;
+                    }
+                    draining
+                });
+            }
+            _ = ending.wait_for(|phase| phase.is_over()) => {}
         }
-        handle.stop();
+        if !phase.borrow().is_over() {
+            handle.stop();
+        }
         connections.ended().await;
         Ok(connections.drained())
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rpc_runtime::{ServerBuilder, ServerHandle, prelude::*};
+use rpc_runtime::{ChannelBuilder, ServerBuilder, ServerHandle, prelude::*};
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncRead, AsyncWrite, DuplexStream},
@@ -183,6 +183,14 @@ pub(crate) async fn client_and_raw_server(codec: CodecKind) -> (Channel, Peer<Du
     let mut raw = Peer::new(far);
     let dialled = Channel::builder().codec(codec).handshake(near, "raw");
     let (channel, ()) = tokio::join!(dialled, raw.accept(codec.name()));
+    (channel.unwrap(), raw)
+}
+
+/// The same with settings, and bincode.
+pub(crate) async fn client_and_raw_server_with(builder: ChannelBuilder) -> (Channel, Peer<DuplexStream>) {
+    let (near, far) = tokio::io::duplex(1 << 20);
+    let mut raw = Peer::new(far);
+    let (channel, ()) = tokio::join!(builder.codec(CodecKind::Bincode).handshake(near, "raw"), raw.accept("bincode"));
     (channel.unwrap(), raw)
 }
 

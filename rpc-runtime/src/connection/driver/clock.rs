@@ -15,7 +15,7 @@ use crate::{
         liveness::{self, Liveness, Pulse, Sample},
         shared::{State, wake},
     },
-    status::Status,
+    status::{Code, Status},
     wire,
 };
 
@@ -112,6 +112,7 @@ impl Driver {
             Pulse::Fine => Ok(()),
             Pulse::Dead(text) => {
                 self.shared.account.accounts().counts.note(|counted| counted.closed.silent += 1);
+                self.last_word(Code::Unavailable, &text);
                 Err(self.lost(&text))
             }
             Pulse::Probe => {

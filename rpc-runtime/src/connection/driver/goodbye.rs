@@ -65,7 +65,11 @@ impl Driver {
                 self.shared.account.accounts().counts.note(|counted| counted.closed.memory += 1);
                 self.part(reason.at(&self.shared.peer.address), Code::ResourceExhausted, &text);
             }
-            Request::Abort => return Err(self.lost("it was cut off here")),
+            Request::Abort => {
+                let why = self.shared.lock().why.take().unwrap_or_else(|| "it was cut off here".to_owned());
+                self.last_word(Code::Unavailable, &why);
+                return Err(self.lost(&why));
+            }
         }
         Ok(())
     }
@@ -191,6 +195,18 @@ impl Driver {
             }
         }
         Err(reason.clone())
+    }
+
+    /// Tells the peer why the connection ends, if the transport takes that at once: nobody waits for it any more.
+    pub(super) fn last_word(&mut self, code: Code, text: &str) {
+        let mut state = self.shared.lock();
+        if state.output.takes_no_replies() {
+            return;
+        }
+        wire::put_go_away(&mut state.output.frames.small, code, text);
+        let push = state.push(true);
+        drop(state);
+        self.shared.act(push);
     }
 
     /// Frees what has come and is not whole.

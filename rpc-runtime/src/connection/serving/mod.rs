@@ -207,6 +207,7 @@ impl Serving {
             Stopped::Task(abort) => abort.abort(),
             Stopped::Polling => {}
             Stopped::Waiting(incoming) => {
+                let unsent = self.shared.lock().output.unsent();
                 let mut table = self.lock();
                 self.count(if why.code() == Code::DeadlineExceeded {
                     |refused| &mut refused.expired
@@ -214,8 +215,8 @@ impl Serving {
                     |refused| &mut refused.cancelled
                 });
                 table.give_back_window(incoming.body.len());
-                let text = table.waited_too_long(why);
-                self.push_status(&mut table, id, text.not_executed());
+                let status = table.waited_too_long(why, unsent);
+                self.push_status(&mut table, id, status.not_executed());
                 drop(table);
                 drop(incoming);
             }

@@ -35,6 +35,7 @@ pub(super) struct Table {
     /// Handlers that wait in a slot, are stuck in a poll, or have a task.
     running: usize,
     most_running: usize,
+    most_unsent: usize,
     pub(super) slots: Slots,
     /// Which runner is in charge.
     epoch: u64,
@@ -133,6 +134,7 @@ impl Table {
             arrivals: 0,
             running: 0,
             most_running: limits.running,
+            most_unsent: limits.unsent_responses,
             slots: Slots::new(),
             epoch: 0,
             polling: None,
@@ -370,13 +372,16 @@ impl Table {
     }
 
     /// What to tell of a call that ended before it was started.
-    pub(super) fn waited_too_long(&self, why: &Status) -> Status {
+    pub(super) fn waited_too_long(&self, why: &Status, unsent: usize) -> Status {
         if why.code() != Code::DeadlineExceeded {
             return why.clone();
         }
         let (running, most) = (self.at_work().0, self.most_running);
         let text = if self.choked {
-            "unsent_responses: the request waited too long for earlier responses to be written".to_owned()
+            let most = self.most_unsent;
+            format!(
+                "unsent_responses: the request waited too long while {unsent} bytes were unsent, the limit is {most}"
+            )
         } else {
             format!("running: the request waited too long while {running} handlers ran, the limit is {most}")
         };
