@@ -17,8 +17,6 @@ use crate::{
 
 /// Descriptors that are left to the process: for listeners, files, and connections that are being refused.
 const SPARE: u64 = 64;
-/// So many refused connections wait for their peer to read the reason.
-const REFUSALS: u64 = 32;
 /// How long the oldest of them may take to be told the reason, once another needs its place.
 const PATIENCE: Duration = Duration::from_millis(20);
 
@@ -41,7 +39,8 @@ impl Room {
     fn within(most: usize, descriptors: u64) -> Self {
         // Never less than half, so that a process with few descriptors still serves.
         let possible = descriptors.saturating_sub(SPARE).max(descriptors / 2);
-        let refusals = ((descriptors - possible) / 2).clamp(1, REFUSALS) as usize;
+        // A part of what is spared, so that there is always one more to accept with: 16, or fewer.
+        let refusals = ((descriptors - possible) / 4).clamp(1, 16) as usize;
         match usize::try_from(possible) {
             Ok(possible) if possible < most => Self { most: possible, descriptors: Some(descriptors), refusals },
             _ => Self { most, descriptors: None, refusals },

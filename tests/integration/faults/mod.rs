@@ -23,6 +23,7 @@ mod a21_a38_values;
 mod answers;
 mod bodies;
 mod budget;
+mod descriptors;
 mod flips;
 mod floods;
 mod frames;
