@@ -5,6 +5,7 @@ mod client_and_server;
 mod compile_fail;
 mod evolution;
 mod faults;
+mod limits;
 mod macros;
 mod quickstart;
 mod shutdown;

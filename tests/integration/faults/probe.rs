@@ -118,6 +118,11 @@ impl Serving {
         Self { address, handle, tasks }
     }
 
+    /// The address, as a URI.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     pub(crate) fn socket_address(&self) -> &str {
         self.address.trim_start_matches("tcp://")
     }
