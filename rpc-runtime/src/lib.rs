@@ -43,6 +43,7 @@
 //! - [`Limits`]: what one side of a connection allows
 //! - [`middleware`]: layers around calls, on both sides
 //! - [`testing`]: a client and a server in one line of a test
+//! - [`Stats`]: what a server or a channel has counted
 //! - [`CodecKind`]: how values are written as bytes; [`Codec`]: one of your own
 //!
 //! # Features
@@ -74,7 +75,7 @@ pub mod prelude;
 pub use call::Context;
 pub use client::{Call, Channel, ChannelBuilder, Failure, Running, WithResponseMetadata};
 pub use codec::{Codec, CodecError, CodecKind, DecodeValue, EncodeValue};
-pub use connection::ConnectionState;
+pub use connection::{Closed, ConnectionState, Refused, Stats};
 pub use limits::Limits;
 pub use metadata::Metadata;
 pub use router::Service;

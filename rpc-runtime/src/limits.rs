@@ -119,6 +119,9 @@ impl Limits {
 /// See [`Limits::held_back`].
 const HELD_BACK: u32 = 128 << 10;
 
+/// What all connections of a server, or of a channel, may hold together, in bytes, unless it is set.
+pub(crate) const MEMORY: usize = 256 << 20;
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -55,6 +55,11 @@ impl Metadata {
         self.entries.len()
     }
 
+    /// About how many bytes of memory it takes.
+    pub(crate) fn held(&self) -> usize {
+        self.entries.iter().map(|(key, value)| key.len() + value.len() + size_of::<(String, String)>()).sum()
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

@@ -6,6 +6,7 @@ mod codecs;
 mod compile_fail;
 mod evolution;
 mod faults;
+mod limits;
 mod macros;
 mod middleware;
 mod protocol;

@@ -9,7 +9,7 @@ use super::channel::Channel;
 use crate::{
     call::{CallService, LayeredService, Layers},
     codec::CodecKind,
-    limits::Limits,
+    limits::{Limits, MEMORY},
     metadata::Metadata,
     router::Service,
     status::{Code, Status},
@@ -26,6 +26,7 @@ pub struct ChannelBuilder {
 pub(super) struct Settings {
     pub(super) codec: CodecKind,
     pub(super) limits: Limits,
+    pub(super) memory: usize,
     pub(super) timeout: Option<Duration>,
     pub(super) connect_timeout: Duration,
     pub(super) metadata: Metadata,
@@ -37,6 +38,7 @@ impl Default for ChannelBuilder {
         let settings = Settings {
             codec: CodecKind::default(),
             limits: Limits::default(),
+            memory: MEMORY,
             timeout: Some(Duration::from_secs(30)),
             connect_timeout: Duration::from_secs(10),
             metadata: Metadata::new(),
@@ -60,6 +62,16 @@ impl ChannelBuilder {
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.settings.limits = limits;
+        self
+    }
+
+    /// Bytes that partial frames and messages, calls that wait for room, and requests that were not written may hold
+    /// together: 256 MiB by default. Above three quarters further calls fail with `RESOURCE_EXHAUSTED`, *not
+    /// executed*; at the limit the connection is closed with that reason. Replies that came whole and were not looked
+    /// at are their callers', and do not count.
+    #[must_use]
+    pub fn memory(mut self, bytes: usize) -> Self {
+        self.settings.memory = bytes;
         self
     }
 

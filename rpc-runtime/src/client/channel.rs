@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     call::{Answer, CallService, OutgoingRequest},
-    connection::{Connection, ConnectionState, Endpoint},
+    connection::{Connection, ConnectionState, Endpoint, Stats},
     router::{Router, Service},
     status::{Code, Status},
     transport::{self, Address, Transport},
@@ -148,13 +148,18 @@ impl Channel {
         self.0.connection.get().map_or(0, Connection::late_responses)
     }
 
+    /// What this channel has counted since it was made, over all of its connections.
+    pub fn stats(&self) -> Stats {
+        self.0.endpoint.accounts.stats()
+    }
+
     pub(super) fn new(address: Address, settings: Settings) -> Self {
         Self::made(address.to_string(), Target::Address(address), settings, ConnectionState::Idle)
     }
 
     fn made(address: String, target: Target, settings: Settings, state: ConnectionState) -> Self {
         // A client offers no services, and nobody dials it.
-        let endpoint = Endpoint::new("", settings.limits.clone(), Router::default(), Vec::new());
+        let endpoint = Arc::new(Endpoint::new(settings.limits.clone(), settings.memory, Router::default()));
         let layers = CallService::layered(&settings.layers);
         let (connection, dialling, state) = (OnceLock::new(), Mutex::new(()), watch::Sender::new(state));
         Self(Arc::new(Inner { address, target, settings, layers, endpoint, connection, dialling, state }))

@@ -26,6 +26,11 @@ impl Assembly {
         self.body.len()
     }
 
+    /// How many bytes of memory it takes.
+    pub(super) fn held(&self) -> usize {
+        self.body.capacity()
+    }
+
     /// Adds a part; gives the whole message with the last one.
     pub(super) fn add(&mut self, part: &[u8], more: bool, now: Instant) -> Result<Option<Vec<u8>>, String> {
         self.touched = now;

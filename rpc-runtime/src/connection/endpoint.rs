@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::ForeignLog;
+use super::{ForeignLog, accounts::Accounts};
 use crate::{codec::CodecKind, limits::Limits, router::Router};
 
 /// One end of connections.
@@ -18,10 +18,26 @@ pub(crate) struct Endpoint {
     pub(crate) codecs: Vec<CodecKind>,
     /// Which peers of other protocols were told of.
     pub(crate) foreign: ForeignLog,
+    /// What the connections hold and have counted.
+    pub(crate) accounts: Arc<Accounts>,
 }
 
 impl Endpoint {
-    pub(crate) fn new(address: &str, limits: Limits, router: Router, codecs: Vec<CodecKind>) -> Arc<Self> {
-        Arc::new(Self { address: Arc::from(address), limits, router, codecs, foreign: ForeignLog::default() })
+    /// The connections may hold so many bytes of `memory` together.
+    pub(crate) fn new(limits: Limits, memory: usize, router: Router) -> Self {
+        Self {
+            address: Arc::default(),
+            limits,
+            router,
+            codecs: Vec::new(),
+            foreign: ForeignLog::default(),
+            accounts: Accounts::new(memory),
+        }
+    }
+
+    /// For the side that is dialled: where it is, and the codecs that it speaks.
+    pub(crate) fn listening(mut self, address: &str, codecs: Vec<CodecKind>) -> Self {
+        (self.address, self.codecs) = (Arc::from(address), codecs);
+        self
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Frames {
     pub(super) small: Vec<u8>,
     large: VecDeque<Large>,
     large_bytes: usize,
+    /// What the large messages hold: each all of its memory until its last part leaves.
+    large_held: usize,
 }
 
 /// A message of which some parts may have left.
@@ -34,6 +36,8 @@ struct Large {
     /// Of the first part; the others have none.
     header: Vec<u8>,
     body: Bytes,
+    /// The memory of the body, of which the parts that have left are a piece.
+    held: usize,
     begun: bool,
 }
 
@@ -58,6 +62,11 @@ impl Frames {
         self.small.len() + self.large_bytes
     }
 
+    /// The memory that they take.
+    pub(super) fn held(&self) -> usize {
+        self.small.capacity() + self.large_held
+    }
+
     pub(super) fn has_large(&self) -> bool {
         !self.large.is_empty()
     }
@@ -72,6 +81,7 @@ impl Frames {
         }
         self.large.append(&mut other.large);
         self.large_bytes += std::mem::take(&mut other.large_bytes);
+        self.large_held += std::mem::take(&mut other.large_held);
     }
 
     /// A request. `true`: it stands in the small frames; `false`: it waits among the large messages. The buffer
@@ -105,7 +115,7 @@ impl Frames {
             Reply::Value(body) | Reply::ServiceError(body) => {
                 let size = body.len();
                 let text =
-                    format!("the reply of {method} has {size} bytes, more than the {limit} that the caller accepts");
+                    format!("the reply of {method} has {size} bytes, more than max_message of its caller, {limit}");
                 (Ending::Status(Status::of_call(Code::ResourceExhausted, text)), metadata, Vec::new())
             }
             Reply::Status(status) => {
@@ -117,11 +127,9 @@ impl Frames {
         let header = response_header(&ending, metadata, remote);
         let (length, longest) = (header.encoded_len(), remote.max_header as usize);
         let text = if entries > max_metadata {
-            format!("the reply of {method} has {entries} metadata entries, more than the {max_metadata} allowed")
+            format!("the reply of {method} has {entries} metadata entries, more than max_metadata, {max_metadata}")
         } else if length > longest {
-            format!(
-                "the reply of {method} has a header of {length} bytes, more than the {longest} that the caller accepts"
-            )
+            format!("the reply of {method} has a header of {length} bytes, above max_header of its caller, {longest}")
         } else {
             return self.push_response(id, header, body);
         };
@@ -149,8 +157,10 @@ impl Frames {
     }
 
     fn push_large(&mut self, kind: Kind, id: u64, header: Vec<u8>, body: Vec<u8>) {
+        let held = body.capacity() + header.capacity();
         self.large_bytes += body.len();
-        self.large.push_back(Large { kind, id, header, body: Bytes::from(body), begun: false });
+        self.large_held += held;
+        self.large.push_back(Large { kind, id, header, body: Bytes::from(body), held, begun: false });
     }
 
     /// Takes back what has not left of a large message.
@@ -159,6 +169,7 @@ impl Frames {
         let Some(large) = self.large.remove(index) else { return TakenBack::Gone };
         let left = large.body.len();
         self.large_bytes -= left;
+        self.large_held -= large.held;
         if large.begun { TakenBack::Rest(left) } else { TakenBack::Whole(left) }
     }
 
@@ -187,6 +198,8 @@ impl Frames {
             large.begun = true;
             if more {
                 self.large.push_back(large);
+            } else {
+                self.large_held -= large.held;
             }
         }
         Batch { head, tail, written: 0, left: total }
@@ -214,6 +227,11 @@ fn response_header(ending: &Ending, metadata: Metadata, remote: &Grant) -> Respo
 }
 
 impl OutgoingRequest {
+    /// About how many bytes of memory it takes.
+    pub(super) fn held(&self) -> usize {
+        size_of::<Self>() + self.body.capacity() + self.metadata.held()
+    }
+
     /// The longest that its frame's header can be.
     pub(super) fn header_len(&self) -> usize {
         let mut header = request_header(&self.service, self.method, Some(Duration::MAX), &self.metadata);

@@ -125,8 +125,18 @@ pub(super) async fn accept(transport: &mut Transport, endpoint: &Endpoint) -> Re
 
 /// Tells the peer why there is no connection, and leaves it time to read that.
 pub(super) async fn refuse(transport: &mut Transport, codecs: &[CodecKind], code: Code, reason: String) {
-    let answer = wire::encode_answer(&Answer::Refusal(refusal(codecs, code, reason)));
-    bid_farewell(transport, &answer, DISCARD).await;
+    tell_refusal(transport, codecs, code, reason).await;
+    discard(transport).await;
+}
+
+/// The first half of it.
+pub(super) async fn tell_refusal(transport: &mut Transport, codecs: &[CodecKind], code: Code, reason: String) {
+    tell(transport, &wire::encode_answer(&Answer::Refusal(refusal(codecs, code, reason)))).await;
+}
+
+/// The second half.
+pub(super) async fn discard(transport: &mut Transport) {
+    read_on(transport, DISCARD).await;
 }
 
 /// Answers what was no Hello, each protocol in its own way.
@@ -144,7 +154,8 @@ async fn turn_away(
     let reason = "a connection to this port begins with the magic bytes F5 52 50 43 0D 0A 1A 0A and a length";
     let answer = protocol.answer(&input, &refusal(codecs, Code::InvalidArgument, reason.to_owned()));
     if !answer.is_empty() {
-        bid_farewell(transport, &answer, DISCARD_FOREIGN).await;
+        tell(transport, &answer).await;
+        read_on(transport, DISCARD_FOREIGN).await;
     }
     let text = foreign::told(error, protocol, &input);
     TurnedAway { status: Status::of_call(Code::InvalidArgument, text), foreign: Some(protocol) }
@@ -155,16 +166,19 @@ fn refusal(codecs: &[CodecKind], code: Code, reason: String) -> Refusal {
     Refusal { code, reason, versions: VERSIONS, codecs }
 }
 
-/// Writes `last`, ends this direction, and reads on a while: what was not read would destroy it on its way.
-async fn bid_farewell(transport: &mut Transport, last: &[u8], discard: usize) {
+/// Writes the last words and ends this direction. A courtesy: whether they arrive is the peer's matter.
+async fn tell(transport: &mut Transport, last: &[u8]) {
     let farewell = async {
         transport.writer.send_all(last).await?;
-        transport.writer.end().await?;
-        let mut rest = (&mut transport.reader).take(discard as u64);
-        tokio::io::copy(&mut rest, &mut tokio::io::sink()).await
+        transport.writer.end().await
     };
-    // It is a courtesy: whether it arrived is the peer's matter.
     let _ = timeout(DISCARD_TIME, farewell).await;
+}
+
+/// Reads on for a while: to close with unread input would destroy the last words on their way.
+async fn read_on(transport: &mut Transport, most: usize) {
+    let mut rest = (&mut transport.reader).take(most as u64);
+    let _ = timeout(DISCARD_TIME, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
 }
 
 /// What this side lets the other send.

@@ -15,7 +15,7 @@ use crate::{
     call::{Answer, Ending},
     metadata::Metadata,
     status::{Code, Status},
-    wire::{self, Frame, Kind, ProtocolError, ResponseHeader},
+    wire::{self, Frame, HeaderError, Kind, ProtocolError, ResponseHeader},
 };
 
 /// The largest body that is copied under the lock.
@@ -28,6 +28,8 @@ pub(super) struct Incoming {
     shared: Arc<Shared>,
     /// Responses in parts, by the call's id.
     parts: BTreeMap<u64, Parts>,
+    /// The memory of those.
+    held: usize,
     /// Callers whose outcome is there.
     wakers: Vec<Waker>,
 }
@@ -38,12 +40,23 @@ enum Parts {
     Unwanted(Instant),
 }
 
+impl Parts {
+    /// About how many bytes of memory it takes.
+    fn held(&self) -> usize {
+        let inner = match self {
+            Self::Wanted(_, metadata, assembly) => metadata.held() + assembly.held(),
+            Self::Unwanted(_) => 0,
+        };
+        size_of::<(u64, Self)>() + inner
+    }
+}
+
 /// A response's header, as far as this side understands it.
 type Decoded = (Ending, Metadata, Option<u64>);
 
 impl Incoming {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, parts: BTreeMap::new(), wakers: Vec::new() }
+        Self { shared, parts: BTreeMap::new(), held: 0, wakers: Vec::new() }
     }
 
     /// When the response that was silent longest got its last part.
@@ -53,6 +66,17 @@ impl Incoming {
             Parts::Unwanted(touched) => *touched,
         });
         touched.min()
+    }
+
+    /// The memory of responses of which parts are still to come.
+    pub(super) fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Forgets what has come of responses; the connection is over.
+    pub(super) fn discard(&mut self) {
+        self.parts.clear();
+        self.held = 0;
     }
 
     /// Hands over the Response at `at` and those that follow it, under one lock as long as they are small. Gives what
@@ -111,7 +135,7 @@ impl Incoming {
     pub(super) fn on_long_header(&mut self, id: u64, more: bool, header: usize, now: Instant) -> Verdict {
         let limit = self.shared.local.max_header;
         let text = format!("the response has a header of {header} bytes, more than max_header, {limit}");
-        self.parts.remove(&id);
+        self.remove(id);
         self.fail(id, more, Status::of_call(Code::ResourceExhausted, text), now);
         self.wakers.drain(..).for_each(Waker::wake);
         Verdict::Fault
@@ -140,7 +164,7 @@ impl Incoming {
         if !self.shared.lock().calls.is_open(frame.id) {
             return self.on_stray();
         }
-        self.parts.remove(&frame.id);
+        self.remove(frame.id);
         let verdict = match self.decode(frame) {
             Ok((Ending::Status(status), metadata, _)) => {
                 self.answer(frame.id, Ending::Status(status), metadata, frame.body.to_vec());
@@ -150,16 +174,19 @@ impl Incoming {
                 self.shared.act(push);
                 Verdict::Fine
             }
-            Ok(_) => self.fault(frame.id, "the call was ended without a response and without a status", now),
-            Err(text) => self.fault(frame.id, &text, now),
+            Ok(_) => {
+                let text = "the call was ended without a response and without a status";
+                self.fault(frame.id, Status::of_call(Code::Internal, text), now)
+            }
+            Err(status) => self.fault(frame.id, status, now),
         };
         self.wakers.drain(..).for_each(Waker::wake);
         verdict
     }
 
     /// The last frame of a call says what it must not.
-    fn fault(&mut self, id: u64, text: &str, now: Instant) -> Verdict {
-        self.fail(id, false, Status::of_call(Code::Internal, text), now);
+    fn fault(&mut self, id: u64, status: Status, now: Instant) -> Verdict {
+        self.fail(id, false, status, now);
         Verdict::Fault
     }
 
@@ -185,8 +212,8 @@ impl Incoming {
         }
         let (ending, metadata, total) = match self.decode(frame) {
             Ok(decoded) => decoded,
-            Err(text) => {
-                self.fail(frame.id, frame.more, Status::of_call(Code::Internal, text), now);
+            Err(status) => {
+                self.fail(frame.id, frame.more, status, now);
                 return Verdict::Fault;
             }
         };
@@ -198,8 +225,7 @@ impl Incoming {
             return Verdict::Fault;
         }
         if frame.more {
-            let parts = Parts::Wanted(ending, metadata, Assembly::new(size as usize, frame.body, now));
-            self.parts.insert(frame.id, parts);
+            self.insert(frame.id, Parts::Wanted(ending, metadata, Assembly::new(size as usize, frame.body, now)));
         } else {
             self.answer(frame.id, ending, metadata, frame.body.to_vec());
         }
@@ -209,7 +235,12 @@ impl Incoming {
     /// A further part of a response.
     fn on_part(&mut self, frame: &Frame<'_>, now: Instant) -> Verdict {
         let added = match self.parts.get_mut(&frame.id) {
-            Some(Parts::Wanted(_, _, assembly)) if frame.header.is_empty() => assembly.add(frame.body, frame.more, now),
+            Some(Parts::Wanted(_, _, assembly)) if frame.header.is_empty() => {
+                let before = assembly.held();
+                let added = assembly.add(frame.body, frame.more, now);
+                self.held = self.held + assembly.held() - before;
+                added
+            }
             Some(Parts::Wanted(..)) => Err("a further part of a response has a header".to_owned()),
             Some(Parts::Unwanted(touched)) => {
                 *touched = now;
@@ -220,28 +251,44 @@ impl Incoming {
         match added {
             Ok(None) => Verdict::Fine,
             Ok(Some(body)) => {
-                match self.parts.remove(&frame.id) {
+                match self.remove(frame.id) {
                     Some(Parts::Wanted(ending, metadata, _)) => self.answer(frame.id, ending, metadata, body),
                     _ => self.answer(frame.id, Ending::Ok, Metadata::new(), Vec::new()),
                 }
                 Verdict::Fine
             }
             Err(text) => {
-                self.parts.remove(&frame.id);
+                self.remove(frame.id);
                 self.fail(frame.id, frame.more, Status::of_call(Code::Internal, text), now);
                 Verdict::Fault
             }
         }
     }
 
-    fn decode(&self, frame: &Frame<'_>) -> Result<Decoded, String> {
+    fn insert(&mut self, id: u64, parts: Parts) {
+        self.held += parts.held();
+        self.parts.insert(id, parts);
+    }
+
+    fn remove(&mut self, id: u64) -> Option<Parts> {
+        let parts = self.parts.remove(&id)?;
+        self.held -= parts.held();
+        Some(parts)
+    }
+
+    fn decode(&self, frame: &Frame<'_>) -> Result<Decoded, Status> {
         let header = ResponseHeader::decode(frame.header, self.shared.local.max_metadata);
-        let ResponseHeader { ending, total, metadata } =
-            header.map_err(|error| format!("the response's header is refused: {error}"))?;
+        let ResponseHeader { ending, total, metadata } = header.map_err(|error| {
+            let above_limit = matches!(error, HeaderError::TooManyEntries { .. });
+            let code = if above_limit { Code::ResourceExhausted } else { Code::Internal };
+            Status::of_call(code, format!("the response's header is refused: {error}"))
+        })?;
         let ending = match ending {
             wire::Ending::Ok => Ending::Ok,
             wire::Ending::ServiceError => Ending::ServiceError,
-            wire::Ending::Opened => return Err("a stream was opened for a call that has none".to_owned()),
+            wire::Ending::Opened => {
+                return Err(Status::of_call(Code::Internal, "a stream was opened for a call that has none"));
+            }
             wire::Ending::Status { code, not_executed, message } => {
                 let status = Status::of_call(code, message).at(&self.shared.peer.address);
                 Ending::Status(if not_executed { status.not_executed() } else { status })
@@ -250,7 +297,7 @@ impl Incoming {
         if frame.more != total.is_some() {
             let text =
                 if frame.more { "the first part of a response announces no length" } else { "a total without parts" };
-            return Err(text.to_owned());
+            return Err(Status::of_call(Code::Internal, text));
         }
         Ok((ending, metadata.into_owned(), total))
     }
@@ -277,7 +324,9 @@ impl Incoming {
         let mut state = self.shared.lock();
         if more {
             if state.calls.is_open(id) {
-                self.parts.insert(id, Parts::Unwanted(now));
+                let parts = Parts::Unwanted(now);
+                self.held += parts.held();
+                self.parts.insert(id, parts);
             }
             self.wakers.extend(state.calls.fail(id, status));
         } else {

@@ -70,15 +70,15 @@ impl Liveness {
         let stuck = now - self.accepted_at;
         let part_silent = sample.oldest_part.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
         if sample.unsent && stuck >= stall {
-            return Pulse::Dead(format!("the peer took no byte for {stuck:?}; the stall time-out is {stall:?}"));
+            return Pulse::Dead(format!("the peer took no byte for {stuck:?}, longer than stall_timeout, {stall:?}"));
         }
         if sample.partial && silent >= stall {
-            return Pulse::Dead(format!(
-                "a frame was begun and silent for {silent:?}; the stall time-out is {stall:?}"
-            ));
+            let text = format!("a frame was begun and silent for {silent:?}, longer than stall_timeout, {stall:?}");
+            return Pulse::Dead(text);
         }
         if part_silent >= stall {
-            let text = format!("a message was begun and silent for {part_silent:?}; the stall time-out is {stall:?}");
+            let text =
+                format!("a message was begun and silent for {part_silent:?}, longer than stall_timeout, {stall:?}");
             return Pulse::Dead(text);
         }
         self.keepalive(now, active_since, limits)
@@ -93,7 +93,9 @@ impl Liveness {
             let waited = now - probed_at;
             let timeout = limits.keepalive_timeout;
             if waited >= timeout {
-                return Pulse::Dead(format!("no answer to keepalive for {waited:?}; its time-out is {timeout:?}"));
+                return Pulse::Dead(format!(
+                    "no answer to keepalive for {waited:?}, longer than its time-out, {timeout:?}"
+                ));
             }
         } else if now - self.received_at.max(active_since) >= limits.keepalive_interval {
             self.probed_at = Some(now);

@@ -2,6 +2,7 @@
 //! clock's rules are pure; a driver task reads, a runner polls quick handlers, a flusher writes, and callers append
 //! under one short lock.
 
+mod accounts;
 mod assembly;
 mod calls;
 mod driver;
@@ -17,6 +18,7 @@ mod receive;
 mod serving;
 mod shared;
 mod slot;
+mod stats;
 mod sync;
 #[cfg(test)]
 mod tests;
@@ -27,8 +29,12 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::{oneshot, watch},
+    time::Instant,
+};
 
+pub(crate) use accounts::Accounts;
 use driver::Driver;
 pub(crate) use driver::Ended;
 pub(crate) use endpoint::Endpoint;
@@ -36,6 +42,8 @@ pub(crate) use foreign::{ForeignLog, TurnedAway};
 use serving::Serving;
 use shared::{Request, Shared};
 pub(crate) use slot::CallId;
+pub(crate) use stats::Reason;
+pub use stats::{Closed, Refused, Stats};
 use sync::{AbortHandle, spawn};
 
 use crate::{
@@ -113,11 +121,26 @@ impl Connection {
         endpoint: &Arc<Endpoint>,
     ) -> Result<(Self, impl Future<Output = Ended> + Send + use<>), TurnedAway> {
         let limits = &endpoint.limits;
+        let counts = &endpoint.accounts.counts;
+        let shaking = counts.shaking();
+        if let Some(status) = endpoint.accounts.refusal() {
+            counts.refused(|refused| &mut refused.memory_connections);
+            let reason = status.message().to_owned();
+            handshake::refuse(&mut transport, &endpoint.codecs, status.code(), reason).await;
+            return Err(status.into());
+        }
         let handshake = handshake::accept(&mut transport, endpoint);
         let agreement = match tokio::time::timeout(limits.handshake_timeout, handshake).await {
-            Ok(agreement) => agreement?,
-            Err(_) => return Err(late_handshake(limits).into()),
+            Ok(agreement) => agreement,
+            Err(_) => Err(late_handshake(limits).into()),
         };
+        let agreement = agreement.inspect_err(|turned_away| {
+            counts.refused(match turned_away.foreign {
+                Some(_) => |refused| &mut refused.foreign,
+                None => |refused| &mut refused.handshake,
+            });
+        })?;
+        drop(shaking);
         Ok(start(transport, agreement, endpoint, 1, watch::Sender::new(ConnectionState::Ready)))
     }
 
@@ -157,8 +180,9 @@ impl Connection {
         self.0.shared.request(Request::Drain);
     }
 
-    /// Ends at once.
-    pub(crate) fn abort(&self) {
+    /// Ends at once. The peer is told why if its transport takes that without waiting.
+    pub(crate) fn abort(&self, why: String) {
+        self.0.shared.lock().why.get_or_insert(why);
         self.0.shared.request(Request::Abort);
     }
 
@@ -179,9 +203,18 @@ impl fmt::Debug for Connection {
     }
 }
 
-/// Refuses an accepted transport without a handshake of its own.
-pub(crate) async fn refuse(mut transport: Transport, endpoint: Arc<Endpoint>, code: Code, reason: String) {
-    handshake::refuse(&mut transport, &endpoint.codecs, code, reason).await;
+/// Refuses an accepted transport without a handshake of its own. Tells once the peer can read the reason.
+pub(crate) async fn refuse(
+    mut transport: Transport,
+    endpoint: Arc<Endpoint>,
+    code: Code,
+    reason: String,
+    told: oneshot::Sender<()>,
+) {
+    handshake::tell_refusal(&mut transport, &endpoint.codecs, code, reason).await;
+    // Nobody has to know.
+    let _ = told.send(());
+    handshake::discard(&mut transport).await;
 }
 
 fn start(
@@ -204,8 +237,7 @@ fn start(
         }
         open
     });
-    let shared =
-        Arc::new(Shared::new(side, agreement.codec, endpoint.limits.clone(), agreement.remote, peer, inline, watch));
+    let shared = Arc::new(Shared::new(side, agreement.codec, endpoint, agreement.remote, peer, inline, watch));
     let serving = Serving::new(Arc::clone(&shared), Arc::clone(endpoint));
     let driver = Driver::new(Arc::clone(&shared), reader, Arc::clone(&serving));
     let connection = Connection(Arc::new(Owner { shared: Arc::clone(&shared) }));

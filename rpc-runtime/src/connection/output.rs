@@ -117,6 +117,14 @@ impl Output {
         (self.taken - self.accepted) as usize + self.frames.len()
     }
 
+    /// The memory of what waits to be written, and of the buffers for it; a batch counts by what is left of it.
+    pub(super) fn held(&self) -> usize {
+        if self.closed {
+            return 0;
+        }
+        (self.taken - self.accepted) as usize + self.frames.held() + self.spare.capacity()
+    }
+
     /// Terminal frames that the transport has not taken whole, so that the peer still counts their calls.
     pub(super) fn unsent_terminals(&mut self) -> u32 {
         // What is being written may have been read by the peer already.

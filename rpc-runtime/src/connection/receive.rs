@@ -36,6 +36,8 @@ pub(super) struct Receive {
     skip: usize,
     /// All that was ever read.
     received: u64,
+    /// Frames of unknown kinds since this was last asked for.
+    ignored: u64,
 }
 
 /// What the front of the input is.
@@ -76,6 +78,16 @@ impl Receive {
     /// Whether a frame has begun that is not whole.
     pub(super) fn is_partial(&self) -> bool {
         self.skip > 0 || !(self.partial.is_empty() || self.partial_taken)
+    }
+
+    /// The memory of a frame that is not whole.
+    pub(super) fn held(&self) -> usize {
+        self.partial.capacity()
+    }
+
+    /// How many frames of unknown kinds were passed over since this was last asked.
+    pub(super) fn take_ignored(&mut self) -> u64 {
+        std::mem::take(&mut self.ignored)
     }
 
     /// Throws all input away.
@@ -136,7 +148,10 @@ impl Receive {
                     self.drop_front(length, had, in_partial);
                     return Ok(Input::HeaderTooLong { kind, id, more, header, body });
                 }
-                Parsed::Ignored { length } => self.drop_front(length, had, in_partial),
+                Parsed::Ignored { length } => {
+                    self.ignored += 1;
+                    self.drop_front(length, had, in_partial);
+                }
                 Parsed::Frame { frame: Frame { kind, more, id, header, .. }, length } => {
                     let start = if in_partial { 0 } else { self.start };
                     let header = header.len();

@@ -10,12 +10,14 @@ use std::{
 use tokio::{sync::watch, time::Instant};
 
 use super::{
-    ConnectionState,
+    ConnectionState, Endpoint,
+    accounts::{Account, Part},
     calls::Calls,
     frames::{Batch, Frames},
     liveness,
     output::{Output, Push, Work},
     slot::{CallId, Polled},
+    stats::Reason,
     sync::{AtomicBool, Mutex, MutexGuard},
 };
 use crate::{
@@ -44,6 +46,8 @@ pub(crate) struct Shared {
     pub(super) remote: Grant,
     pub(super) peer: Arc<Peer>,
     pub(super) watch: watch::Sender<ConnectionState>,
+    /// What the connection holds of the memory that all share.
+    pub(super) account: Arc<Account>,
 }
 
 pub(super) struct State {
@@ -57,6 +61,10 @@ pub(super) struct State {
     /// The driver wants to know of each terminal frame that a handler task has sent.
     pub(super) driver_awaits_handlers: bool,
     pub(super) request: Request,
+    /// Why the owner cuts it off, if it says so.
+    pub(super) why: Option<String>,
+    /// What was told of the memory of calls that wait and of the output.
+    told: usize,
 }
 
 /// What the owner of the connection asks of its driver.
@@ -67,6 +75,8 @@ pub(super) enum Request {
     Drain,
     /// Ours have been ended; say so and leave.
     Close,
+    /// It holds most of a memory that is used up: the peer is told, and nothing more is kept.
+    Evict,
     /// Now.
     Abort,
 }
@@ -75,7 +85,7 @@ impl Shared {
     pub(super) fn new(
         side: u64,
         codec: CodecKind,
-        local: Limits,
+        endpoint: &Endpoint,
         remote: Grant,
         peer: Peer,
         inline: Option<Arc<dyn SharedWrite>>,
@@ -89,16 +99,19 @@ impl Shared {
             driver_awaits_write: false,
             driver_awaits_handlers: false,
             request: Request::Run,
+            why: None,
+            told: 0,
         };
         Self {
             state: Mutex::new(state),
             choked: AtomicBool::new(false),
             side,
             codec,
-            local,
+            local: endpoint.limits.clone(),
             remote,
             peer: Arc::new(peer),
             watch,
+            account: endpoint.accounts.open(),
         }
     }
 
@@ -130,12 +143,12 @@ impl Shared {
         let id = calls.register(request, deadline, &mut waker, now, &mut output.frames, taken)?;
         let alone = quiet && calls.in_flight() == 1;
         let push = if output.frames.is_empty() { Push::Nothing } else { output.push(alone, calls) };
-        let driver = if state.armed.is_none_or(|armed| armed > look) {
+        let full = self.tell(&mut state);
+        let early = state.armed.is_none_or(|armed| armed > look);
+        if early {
             state.armed = Some(look);
-            state.driver.take()
-        } else {
-            None
-        };
+        }
+        let driver = if early || full { state.driver.take() } else { None };
         drop(state);
         wake(driver);
         self.act(push);
@@ -165,7 +178,7 @@ impl Shared {
         // It may have stood in the way of calls that wait, or have left them its room.
         let sent = state.calls.has_queue() && state.pump(Instant::now());
         let push = if left.cancelled || sent { state.push(false) } else { Push::Nothing };
-        let driver = if self.weigh(&state) { state.driver.take() } else { None };
+        let driver = if self.weigh(&mut state) { state.driver.take() } else { None };
         drop(state);
         wake(driver);
         self.act(push);
@@ -180,7 +193,7 @@ impl Shared {
         }
         state.output.frames.push_reply(id, method, finished, &self.remote, self.local.max_metadata);
         state.output.count_terminals(1);
-        let driver = if self.weigh(&state) || state.driver_awaits_handlers { state.driver.take() } else { None };
+        let driver = if self.weigh(&mut state) || state.driver_awaits_handlers { state.driver.take() } else { None };
         let push = state.push(false);
         drop(state);
         wake(driver);
@@ -195,7 +208,7 @@ impl Shared {
         }
         state.output.frames.append(frames);
         state.output.count_terminals(terminals);
-        let driver = if self.weigh(&state) || state.driver_awaits_handlers { state.driver.take() } else { None };
+        let driver = if self.weigh(&mut state) || state.driver_awaits_handlers { state.driver.take() } else { None };
         let push = state.push(true);
         drop(state);
         wake(driver);
@@ -207,15 +220,25 @@ impl Shared {
         self.choked.load(Relaxed)
     }
 
-    /// After responses were appended, or anything was written or taken back. `true`: there is room again, of which the
-    /// driver is to be told.
-    pub(super) fn weigh(&self, state: &State) -> bool {
+    /// After responses were appended, or anything was written or taken back. `true`: there is room again, or no memory
+    /// any more, of which the driver is to be told.
+    pub(super) fn weigh(&self, state: &mut State) -> bool {
         let choked = state.output.unsent() >= self.local.unsent_responses;
         let over = self.is_choked() && !choked;
         if choked || over {
             self.choked.store(choked, Relaxed);
         }
-        over
+        self.tell(state) || over
+    }
+
+    /// Tells what calls that wait and the output hold. `true`: there is no memory any more, and the driver is to see to
+    /// that.
+    pub(super) fn tell(&self, state: &mut State) -> bool {
+        let held = Account::rounded(state.calls.held() + state.output.held());
+        held != state.told && {
+            state.told = held;
+            self.account.tell(Part::Output, held)
+        }
     }
 
     /// Asks the driver to do something; the strongest wish holds.
@@ -257,6 +280,7 @@ impl Shared {
         state.calls.terminate(cause, written, &mut wakers);
         let (flusher, left) = state.output.close();
         let driver = state.driver.take();
+        self.tell(&mut state);
         drop(state);
         drop((left, driver));
         self.watch.send_if_modified(|state| {
@@ -290,7 +314,7 @@ impl Shared {
     pub(super) fn give_back(&self, batch: Batch, written: usize, result: io::Result<()>) {
         let mut state = self.lock();
         let flusher = state.output.give_back(batch, written, result);
-        let told = self.weigh(&state) || state.driver_awaits_write || state.output.write_error.is_some();
+        let told = self.weigh(&mut state) || state.driver_awaits_write || state.output.write_error.is_some();
         let driver = if told { state.driver.take() } else { None };
         drop(state);
         wake(flusher);
@@ -326,22 +350,35 @@ impl Shared {
 
     /// Refuses what the peer, or this side, does not allow.
     fn check(&self, request: &OutgoingRequest) -> Result<(), Status> {
-        let exhausted = |text| Err(Status::of_call(Code::ResourceExhausted, text).not_executed());
+        let accounts = self.account.accounts();
+        if accounts.is_tight() {
+            if let Some(refusal) = accounts.refusal() {
+                accounts.counts.refused(|refused| &mut refused.memory);
+                return Err(refusal);
+            }
+        }
+        let exhausted = |reason: Reason, text| {
+            accounts.counts.refused(reason);
+            Err(Status::of_call(Code::ResourceExhausted, text).not_executed())
+        };
         let limit = self.remote.max_message.min(self.local.max_message).min(self.remote.request_window);
         let size = request.body.len();
         if size > limit as usize {
-            return exhausted(format!("the request has {size} bytes, more than max_message, {limit}"));
+            let text = format!("the request has {size} bytes, more than max_message, {limit}");
+            return exhausted(|refused| &mut refused.max_message, text);
         }
         if request.metadata.is_empty() {
             return Ok(());
         }
         let (entries, limit) = (request.metadata.len(), self.local.max_metadata);
         if entries > limit {
-            return exhausted(format!("the request has {entries} metadata entries, more than max_metadata, {limit}"));
+            let text = format!("the request has {entries} metadata entries, more than max_metadata, {limit}");
+            return exhausted(|refused| &mut refused.max_metadata, text);
         }
         let (size, limit) = (request.header_len(), self.remote.max_header.min(self.local.max_header));
         if size > limit as usize {
-            return exhausted(format!("the request has a header of {size} bytes, more than max_header, {limit}"));
+            let text = format!("the request has a header of {size} bytes, more than max_header, {limit}");
+            return exhausted(|refused| &mut refused.max_header, text);
         }
         Ok(())
     }

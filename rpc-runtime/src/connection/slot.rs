@@ -76,12 +76,12 @@ pub(super) struct Abandoned {
 }
 
 /// How a call ends whose time is over before there was room for it at the peer.
-pub(super) fn no_room(in_flight: u32, grant: &Grant) -> Status {
+pub(super) fn no_room(in_flight: u32, window: u64, grant: &Grant) -> Status {
     let text = if in_flight >= grant.in_flight {
-        format!("in_flight: {in_flight} calls are in flight, as many as the peer allows")
+        format!("in_flight: {in_flight} calls are in flight, the peer allows {}", grant.in_flight)
     } else {
         let size = grant.request_window;
-        format!("request_window: the peer has not taken enough of the {size} bytes of requests that it allows")
+        format!("request_window: {window} of the {size} bytes of requests that the peer allows are free, too few")
     };
     Status::of_call(Code::DeadlineExceeded, text).not_executed()
 }

@@ -1,6 +1,6 @@
 //! The settings of a server.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -13,7 +13,7 @@ use crate::{
     call::{CallService, LayeredService, Layers},
     codec::CodecKind,
     connection::{Connection, Endpoint},
-    limits::Limits,
+    limits::{Limits, MEMORY},
     router::{Router, Service},
     status::{Code, Status},
     transport::{Address, Listener, Transport},
@@ -27,6 +27,7 @@ pub struct ServerBuilder {
     layers: Layers,
     codecs: Vec<CodecKind>,
     limits: Limits,
+    memory: usize,
     max_connections: usize,
     drain_timeout: Duration,
 }
@@ -42,6 +43,7 @@ impl Default for ServerBuilder {
             layers: Layers::default(),
             codecs: CodecKind::available().to_vec(),
             limits: Limits::default(),
+            memory: MEMORY,
             max_connections: 10_000,
             drain_timeout: Duration::from_secs(30),
         }
@@ -90,7 +92,21 @@ impl ServerBuilder {
         self
     }
 
-    /// How many connections there may be: 10,000 by default. Further ones are refused with the reason.
+    /// Bytes that partial frames and messages, requests that were not started, and unsent output of all connections
+    /// may hold together: 256 MiB by default. Above three quarters further connections and calls are refused with
+    /// `RESOURCE_EXHAUSTED`, *not executed*; at the limit the connection that holds most is closed with that reason.
+    ///
+    /// Handlers and their values are not counted, nor is the block of 256 KiB that a thread reads into. A connection
+    /// may hold up to 12 KiB that nobody counts, and what one block of input brings is counted after it was taken:
+    /// so the memory may be above the limit by one block for each thread and 12 KiB for each connection.
+    #[must_use]
+    pub fn memory(mut self, bytes: usize) -> Self {
+        self.memory = bytes;
+        self
+    }
+
+    /// How many connections there may be: 10,000 by default, and never more than the process's limit of file
+    /// descriptors less 64, or half of a limit that is lower than 128. Further ones are refused with the reason.
     #[must_use]
     pub fn max_connections(mut self, count: usize) -> Self {
         self.max_connections = count;
@@ -125,7 +141,7 @@ impl ServerBuilder {
         let address = listener.local_address().to_string();
         let router = self.router.layered(&self.layers);
         Ok(Server {
-            endpoint: Endpoint::new(&address, self.limits, router, self.codecs),
+            endpoint: Arc::new(Endpoint::new(self.limits, self.memory, router).listening(&address, self.codecs)),
             address,
             listener,
             max_connections: self.max_connections,
@@ -144,7 +160,8 @@ impl ServerBuilder {
             return Err(status);
         }
         let transport = Transport::from_io(io, peer.to_owned());
-        let endpoint = Endpoint::new("", self.limits, self.router.layered(&self.layers), self.codecs);
+        let endpoint = Endpoint::new(self.limits, self.memory, self.router.layered(&self.layers));
+        let endpoint = Arc::new(endpoint.listening("", self.codecs));
         let accepted = Connection::accept(transport, &endpoint).await;
         let (_connection, running) = accepted.map_err(|turned_away| turned_away.status)?;
         Ok(running.await.reason)

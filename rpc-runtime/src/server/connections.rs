@@ -8,57 +8,69 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{sync::watch, task::JoinSet, time::Instant};
 
-use super::{Drained, Phase};
+use super::{
+    Drained, Phase,
+    room::{Refusals, Room},
+};
 use crate::{
-    connection::{self, Connection, Ended, Endpoint},
-    status::Code,
+    connection::{Connection, Ended, Endpoint},
     transport::{Listener, Transport},
 };
 
 /// A listener that fails, as one without descriptors does, is asked again after this long, and twice as long each
-/// time up to the longest.
+/// time up to the longest: so much later than there are descriptors again may somebody be let in.
 const BACK_OFF: Duration = Duration::from_millis(5);
-const BACK_OFF_LONGEST: Duration = Duration::from_secs(1);
+const BACK_OFF_LONGEST: Duration = Duration::from_millis(250);
+/// A state that comes and goes is logged so often at most.
+const LOG_AGAIN: Duration = Duration::from_secs(10);
 
 /// All connections of a server.
 pub(super) struct Connections {
     endpoint: Arc<Endpoint>,
-    most: usize,
+    room: Room,
     phase: watch::Receiver<Phase>,
     tasks: JoinSet<()>,
+    refusals: Refusals,
+    /// When it was last logged that there is no room.
+    told_full: Option<Instant>,
     cut: Arc<Cut>,
 }
 
 /// What was cut off at the end.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Cut {
+    drain_timeout: Duration,
     connections: AtomicUsize,
     calls: AtomicUsize,
 }
 
 impl Connections {
-    pub(super) fn new(endpoint: Arc<Endpoint>, most: usize, phase: watch::Receiver<Phase>) -> Self {
-        Self { endpoint, most, phase, tasks: JoinSet::new(), cut: Arc::default() }
+    pub(super) fn new(
+        endpoint: Arc<Endpoint>,
+        most: usize,
+        drain_timeout: Duration,
+        phase: watch::Receiver<Phase>,
+    ) -> Self {
+        let room = Room::new(most);
+        let refusals = Refusals::new(&room);
+        let cut = Arc::new(Cut { drain_timeout, connections: AtomicUsize::new(0), calls: AtomicUsize::new(0) });
+        Self { endpoint, room, phase, tasks: JoinSet::new(), refusals, told_full: None, cut }
     }
 
     /// Accepts for ever.
     pub(super) async fn accept_all(&mut self, listener: &Listener) {
-        let mut back_off = BACK_OFF;
+        let mut failing = Failing::default();
         loop {
             let accepted = listener.accept().await;
             while self.tasks.try_join_next().is_some() {}
             match accepted {
                 Ok(transport) => {
-                    back_off = BACK_OFF;
-                    self.serve(transport);
+                    failing.is_over(listener);
+                    self.serve(transport).await;
                 }
-                Err(error) => {
-                    tracing::warn!("accepting at {} failed: {error}; trying again", listener.local_address());
-                    tokio::time::sleep(back_off).await;
-                    back_off = (back_off * 2).min(BACK_OFF_LONGEST);
-                }
+                Err(error) => tokio::time::sleep(failing.goes_on(listener, &error)).await,
             }
         }
     }
@@ -69,19 +81,19 @@ impl Connections {
     }
 
     pub(super) fn drained(&self) -> Drained {
-        let Cut { connections, calls } = &*self.cut;
+        let Cut { connections, calls, .. } = &*self.cut;
         Drained { cut_connections: connections.load(Relaxed), cut_calls: calls.load(Relaxed) }
     }
 
-    fn serve(&mut self, transport: Transport) {
-        let most = self.most;
-        if self.tasks.len() >= most {
-            let text = format!("max_connections: there are {} connections, the limit is {most}", self.tasks.len());
-            if self.tasks.len() < most + most.div_ceil(8) {
-                let endpoint = Arc::clone(&self.endpoint);
-                self.tasks.spawn(connection::refuse(transport, endpoint, Code::ResourceExhausted, text));
+    async fn serve(&mut self, transport: Transport) {
+        if let Some((reason, text)) = self.room.refusal(self.tasks.len()) {
+            self.endpoint.accounts.counts.refused(reason);
+            let now = Instant::now();
+            if self.told_full.is_none_or(|told| now - told >= LOG_AGAIN) {
+                tracing::warn!("refusing connections: {text}");
+                self.told_full = Some(now);
             }
-            return;
+            return self.refusals.refuse(&self.endpoint, transport, text).await;
         }
         let endpoint = Arc::clone(&self.endpoint);
         let (phase, cut) = (self.phase.clone(), Arc::clone(&self.cut));
@@ -89,11 +101,41 @@ impl Connections {
     }
 }
 
+/// A listener that may be failing. Its state is logged when it changes, not with each attempt.
+#[derive(Debug, Default)]
+struct Failing {
+    attempts: u64,
+    told: Option<Instant>,
+    /// The current state is the one that was logged last.
+    is_told: bool,
+}
+
+impl Failing {
+    /// An attempt has failed; gives the time until the next.
+    fn goes_on(&mut self, listener: &Listener, error: &std::io::Error) -> Duration {
+        let now = Instant::now();
+        if self.attempts == 0 && self.told.is_none_or(|told| now - told >= LOG_AGAIN) {
+            tracing::warn!("accepting at {} fails: {error}; trying again and again", listener.local_address());
+            (self.told, self.is_told) = (Some(now), true);
+        }
+        let doubled = 2_u32.saturating_pow(u32::try_from(self.attempts).unwrap_or(u32::MAX));
+        self.attempts += 1;
+        BACK_OFF.saturating_mul(doubled).min(BACK_OFF_LONGEST)
+    }
+
+    fn is_over(&mut self, listener: &Listener) {
+        let attempts = std::mem::take(&mut self.attempts);
+        if attempts > 0 && std::mem::take(&mut self.is_told) {
+            tracing::info!("accepting at {} works again after {attempts} failures", listener.local_address());
+        }
+    }
+}
+
 async fn serve_one(transport: Transport, endpoint: &Arc<Endpoint>, mut phase: watch::Receiver<Phase>, cut: &Cut) {
     let peer = transport.peer.clone();
     let accepted = tokio::select! {
         biased;
-        _ = phase.wait_for(|phase| *phase == Phase::Stopping) => return,
+        _ = phase.wait_for(|phase| phase.is_over()) => return,
         accepted = Connection::accept(transport, endpoint) => accepted,
     };
     let (connection, running) = match accepted {
@@ -110,18 +152,23 @@ async fn serve_one(transport: Transport, endpoint: &Arc<Endpoint>, mut phase: wa
         match now {
             Phase::Serving => {}
             Phase::Draining => connection.drain(),
+            Phase::Late => {
+                stopping = true;
+                let time = cut.drain_timeout;
+                connection.abort(format!("drain_timeout: its calls were not answered within {time:?}"));
+            }
             Phase::Stopping => {
                 stopping = true;
-                connection.abort();
+                connection.abort("the server was stopped".to_owned());
             }
         }
         tokio::select! {
             biased;
             ended = &mut running => break ended,
-            changed = phase.changed(), if now != Phase::Stopping => {
+            changed = phase.changed(), if !now.is_over() => {
                 // A server that is gone without a word is a server that stopped.
                 if changed.is_err() {
-                    connection.abort();
+                    connection.abort("the server was stopped".to_owned());
                 }
             }
         }

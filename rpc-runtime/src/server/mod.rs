@@ -2,6 +2,7 @@
 
 mod builder;
 mod connections;
+mod room;
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,7 +11,11 @@ use tokio::{sync::watch, time::Instant};
 pub use builder::ServerBuilder;
 use connections::Connections;
 
-use crate::{connection::Endpoint, status::Status, transport::Listener};
+use crate::{
+    connection::{Accounts, Endpoint, Stats},
+    status::Status,
+    transport::Listener,
+};
 
 /// A server that is bound to its address and serves once [`serve`](Self::serve) is awaited.
 ///
@@ -52,8 +57,16 @@ enum Phase {
     Serving,
     /// No new connections and calls; calls in flight are answered.
     Draining,
+    /// The time for that is over: whatever is left is cut off.
+    Late,
     /// Whatever is left is cut off.
     Stopping,
+}
+
+impl Phase {
+    fn is_over(self) -> bool {
+        matches!(self, Self::Late | Self::Stopping)
+    }
 }
 
 /// What was left when the time for draining was over. All zero after an orderly end.
@@ -65,10 +78,11 @@ pub struct Drained {
     pub cut_calls: usize,
 }
 
-/// Ends a server from elsewhere. Cheap to clone.
+/// Ends a server from elsewhere, and tells what it has counted. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct ServerHandle {
     phase: watch::Sender<Phase>,
+    accounts: Arc<Accounts>,
 }
 
 impl ServerHandle {
@@ -87,6 +101,11 @@ impl ServerHandle {
     pub fn stop(&self) {
         self.phase.send_replace(Phase::Stopping);
     }
+
+    /// What the server has counted since it was bound; also after its end.
+    pub fn stats(&self) -> Stats {
+        self.accounts.stats()
+    }
 }
 
 impl Server {
@@ -102,7 +121,12 @@ impl Server {
 
     /// A handle that ends the server from elsewhere.
     pub fn handle(&self) -> ServerHandle {
-        ServerHandle { phase: self.phase.clone() }
+        ServerHandle { phase: self.phase.clone(), accounts: Arc::clone(&self.endpoint.accounts) }
+    }
+
+    /// What the server has counted since it was bound. While it serves, its [handle](Self::handle) tells.
+    pub fn stats(&self) -> Stats {
+        self.endpoint.accounts.stats()
     }
 
     /// Serves until a [handle](Self::handle) ends it. Dropping the future cuts off all connections.
@@ -116,9 +140,9 @@ impl Server {
     /// It does not fail for what one connection does, nor while there are no descriptors left: it then tries again.
     /// Dropping the future cuts off all connections.
     pub async fn serve_until(self, shutdown: impl Future<Output = ()>) -> Result<Drained, Status> {
+        let handle = self.handle();
         let Self { listener, endpoint, max_connections, drain_timeout, phase, .. } = self;
-        let handle = ServerHandle { phase: phase.clone() };
-        let mut connections = Connections::new(endpoint, max_connections, phase.subscribe());
+        let mut connections = Connections::new(endpoint, max_connections, drain_timeout, phase.subscribe());
         let mut ending = phase.subscribe();
         tokio::select! {
             biased;
@@ -131,10 +155,20 @@ impl Server {
         tokio::select! {
             biased;
             () = connections.ended() => {}
-            () = tokio::time::sleep_until(until) => {}
-            _ = ending.wait_for(|phase| *phase == Phase::Stopping) => {}
+            () = tokio::time::sleep_until(until) => {
+                phase.send_if_modified(|phase| {
+                    let draining = !phase.is_over();
+                    if draining {
+                        *phase = Phase::Late;
+                    }
+                    draining
+                });
+            }
+            _ = ending.wait_for(|phase| phase.is_over()) => {}
         }
-        handle.stop();
+        if !phase.borrow().is_over() {
+            handle.stop();
+        }
         connections.ended().await;
         Ok(connections.drained())
     }

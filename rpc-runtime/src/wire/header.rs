@@ -215,7 +215,7 @@ impl fmt::Display for HeaderError {
                 write!(f, "the {field} name has {length} bytes, the limit is {MAX_NAME}")
             }
             Self::TooManyEntries { entries, limit } => {
-                write!(f, "{entries} metadata entries, the limit is {limit}")
+                write!(f, "{entries} metadata entries, more than max_metadata, {limit}")
             }
             Self::UnknownField { tag } => write!(f, "header field {tag} is required by the peer and unknown here"),
         }

@@ -52,6 +52,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Peer<T> {
         Self { io, input: Vec::new() }
     }
 
+    /// The same; nothing when it is refused.
+    pub(crate) async fn dial_or_refused(mut io: T) -> Option<Self> {
+        write_text(&mut io, &format!(r#"{{"versions":{{"min":1,"max":1}},"codec":"bincode","grant":{GRANT}}}"#)).await;
+        let answer = read_text(&mut io).await;
+        answer.contains(r#""welcome""#).then(|| Self { io, input: Vec::new() })
+    }
+
     /// The accepting side, which takes whatever codec is asked for.
     pub(crate) async fn accept(io: T) -> Self {
         Self::accept_granting(io, GRANT).await

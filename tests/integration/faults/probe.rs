@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use rpc_runtime::{Codec, CodecError, DecodeValue, EncodeValue, ServerBuilder, ServerHandle, prelude::*};
+use rpc_runtime::{
+    ChannelBuilder, Codec, CodecError, DecodeValue, EncodeValue, ServerBuilder, ServerHandle, prelude::*,
+};
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncRead, AsyncWrite, DuplexStream},
@@ -118,6 +120,11 @@ impl Serving {
         Self { address, handle, tasks }
     }
 
+    /// The address, as a URI.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     pub(crate) fn socket_address(&self) -> &str {
         self.address.trim_start_matches("tcp://")
     }
@@ -183,6 +190,14 @@ pub(crate) async fn client_and_raw_server(codec: CodecKind) -> (Channel, Peer<Du
     let mut raw = Peer::new(far);
     let dialled = Channel::builder().codec(codec).handshake(near, "raw");
     let (channel, ()) = tokio::join!(dialled, raw.accept(codec.name()));
+    (channel.unwrap(), raw)
+}
+
+/// The same with settings, and bincode.
+pub(crate) async fn client_and_raw_server_with(builder: ChannelBuilder) -> (Channel, Peer<DuplexStream>) {
+    let (near, far) = tokio::io::duplex(1 << 20);
+    let mut raw = Peer::new(far);
+    let (channel, ()) = tokio::join!(builder.codec(CodecKind::Bincode).handshake(near, "raw"), raw.accept("bincode"));
     (channel.unwrap(), raw)
 }
 

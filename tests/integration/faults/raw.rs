@@ -314,6 +314,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Peer<T> {
         last
     }
 
+    /// The next bytes, whatever they are.
+    pub(crate) async fn head(&mut self, count: usize) -> Vec<u8> {
+        self.bytes(count).await
+    }
+
     async fn bytes(&mut self, count: usize) -> Vec<u8> {
         let mut bytes = vec![0; count];
         within("reading", self.io.read_exact(&mut bytes)).await.expect("the other side sends on");

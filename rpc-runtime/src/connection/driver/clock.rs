@@ -15,7 +15,7 @@ use crate::{
         liveness::{self, Liveness, Pulse, Sample},
         shared::{State, wake},
     },
-    status::Status,
+    status::{Code, Status},
     wire,
 };
 
@@ -102,6 +102,7 @@ impl Driver {
         let idle = !serves && !self.is_active(&state);
         if idle {
             state.output.shrink();
+            self.shared.weigh(&mut state);
         }
         drop(state);
         if idle {
@@ -109,7 +110,11 @@ impl Driver {
         }
         match self.clock.liveness.check(now, sample, &self.shared.local) {
             Pulse::Fine => Ok(()),
-            Pulse::Dead(text) => Err(self.lost(&text)),
+            Pulse::Dead(text) => {
+                self.shared.account.accounts().counts.note(|counted| counted.closed.silent += 1);
+                self.last_word(Code::Unavailable, &text);
+                Err(self.lost(&text))
+            }
             Pulse::Probe => {
                 let flusher = self.shared.lock().control(|out| wire::put_ping(out, 0));
                 wake(flusher);

@@ -38,7 +38,7 @@ pub(super) struct Goodbye {
     end_asked: bool,
     /// Then it is over, whatever the peer does.
     pub(super) by: Option<Instant>,
-    /// The peer broke the protocol: only the news of that is still written.
+    /// The peer broke the protocol, or holds too much: only the news of that is still written.
     pub(super) broken: Option<Status>,
 }
 
@@ -59,7 +59,17 @@ impl Driver {
                 }
                 self.say_goodbye("closing");
             }
-            Request::Abort => return Err(self.lost("it was cut off here")),
+            Request::Evict => {
+                let text = self.shared.account.accounts().eviction();
+                let reason = Status::of_call(Code::ResourceExhausted, format!("the connection was closed: {text}"));
+                self.shared.account.accounts().counts.note(|counted| counted.closed.memory += 1);
+                self.part(reason.at(&self.shared.peer.address), Code::ResourceExhausted, &text);
+            }
+            Request::Abort => {
+                let why = self.shared.lock().why.take().unwrap_or_else(|| "it was cut off here".to_owned());
+                self.last_word(Code::Unavailable, &why);
+                return Err(self.lost(&why));
+            }
         }
         Ok(())
     }
@@ -141,9 +151,15 @@ impl Driver {
 
     /// The peer broke the protocol: it is told, and everything else is over.
     pub(super) fn break_off(&mut self, text: &str) {
-        let reason = self.lost(&format!("the peer broke the protocol: {text}"));
+        self.shared.account.accounts().counts.note(|counted| counted.closed.protocol += 1);
+        self.part(self.lost(&format!("the peer broke the protocol: {text}")), Code::Internal, text);
+    }
+
+    /// The peer is told why, and everything else is over.
+    fn part(&mut self, reason: Status, code: Code, text: &str) {
         tracing::warn!("{reason}");
         self.serving.close();
+        self.discard_input();
         self.pong = None;
         let mut wakers = Vec::new();
         let mut state = self.shared.lock();
@@ -151,9 +167,11 @@ impl Driver {
         let unwritten = std::mem::take(&mut state.output.frames);
         let written = state.output.position();
         state.calls.terminate(&reason, written, &mut wakers);
-        wire::put_go_away(&mut state.output.frames.small, Code::Internal, text);
+        wire::put_go_away(&mut state.output.frames.small, code, text);
         state.output.end_of_stream = true;
+        state.output.shrink();
         wakers.extend(state.output.wake_flusher());
+        self.shared.weigh(&mut state);
         drop(state);
         drop(unwritten);
         wakers.into_iter().for_each(Waker::wake);
@@ -177,6 +195,26 @@ impl Driver {
             }
         }
         Err(reason.clone())
+    }
+
+    /// Tells the peer why the connection ends, if the transport takes that at once: nobody waits for it any more.
+    pub(super) fn last_word(&mut self, code: Code, text: &str) {
+        let mut state = self.shared.lock();
+        if state.output.takes_no_replies() {
+            return;
+        }
+        wire::put_go_away(&mut state.output.frames.small, code, text);
+        let push = state.push(true);
+        drop(state);
+        self.shared.act(push);
+    }
+
+    /// Frees what has come and is not whole.
+    pub(super) fn discard_input(&mut self) {
+        self.receive.discard();
+        self.incoming.discard();
+        self.admission.discard();
+        self.tell();
     }
 
     pub(super) fn lost(&self, text: &str) -> Status {

@@ -7,7 +7,7 @@ mod goodbye;
 use std::{
     future::Future,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Weak},
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -17,10 +17,12 @@ use goodbye::Goodbye;
 use tokio::{io::AsyncRead, time::Instant};
 
 use super::{
+    accounts::{Account, Part},
     incoming::Incoming,
     receive::{Input, Receive},
     serving::{Admission, Serving, Verdict},
     shared::{Request, Shared},
+    stats::Stats,
 };
 use crate::{
     status::Status,
@@ -52,11 +54,17 @@ pub(super) struct Driver {
     /// Where the last Pong stands in the output.
     pong_position: u64,
     faults: u32,
+    /// What was told of the memory of partial frames and messages.
+    told: usize,
+    /// Among all connections of this end.
+    number: u64,
     goodbye: Goodbye,
 }
 
 impl Driver {
     pub(super) fn new(shared: Arc<Shared>, reader: Box<dyn AsyncRead + Send + Unpin>, serving: Arc<Serving>) -> Self {
+        let account = &shared.account;
+        let number = account.accounts().enter(account, Arc::downgrade(&serving));
         Self {
             reader,
             receive: Receive::default(),
@@ -67,6 +75,8 @@ impl Driver {
             pong: None,
             pong_position: 0,
             faults: 0,
+            told: 0,
+            number,
             goodbye: Goodbye::default(),
             shared,
         }
@@ -81,7 +91,9 @@ impl Driver {
         self.admission.now = began;
         let (request, write_error) = self.look(cx.waker());
         self.on_request_of_owner(request, began)?;
-        self.read(cx, began)?;
+        if self.goodbye.broken.is_none() {
+            self.read(cx, began)?;
+        }
         if self.goodbye.broken.is_some() {
             cx.waker().wake_by_ref();
             return Ok(());
@@ -92,6 +104,7 @@ impl Driver {
         }
         self.answer_ping();
         self.serving.flush();
+        self.relieve();
         self.end_if_done(began)?;
         self.look_at_clock(cx)?;
         if self.is_overtaken() {
@@ -136,6 +149,12 @@ impl Driver {
                     return Ok(());
                 }
             }
+            if self.tell() {
+                self.relieve();
+                // Whether or not this connection has to go: the others are to come first.
+                cx.waker().wake_by_ref();
+                return Ok(());
+            }
             if self.goodbye.end_read {
                 return Ok(());
             }
@@ -169,6 +188,29 @@ impl Driver {
         taken?;
         let verdict = self.admission.commit();
         self.judge(verdict)
+    }
+
+    /// Tells what has come of frames and messages that are not whole. `true`: there is no memory any more.
+    fn tell(&mut self) -> bool {
+        let ignored = self.receive.take_ignored();
+        let account = &self.shared.account;
+        if ignored > 0 {
+            account.accounts().counts.note(|counted| counted.unknown_frames += ignored);
+        }
+        let held = Account::rounded(self.receive.held() + self.incoming.held() + self.admission.held());
+        held != self.told && {
+            self.told = held;
+            account.tell(Part::Input, held)
+        }
+    }
+
+    /// Closes who holds most, once there is no memory any more.
+    fn relieve(&self) {
+        let accounts = self.shared.account.accounts();
+        if accounts.is_full() {
+            let leaving = accounts.relieve();
+            leaving.iter().filter_map(Weak::upgrade).for_each(|serving| serving.evict());
+        }
     }
 
     fn take_frames(&mut self, receive: &mut Receive) -> Result<(), String> {
@@ -231,6 +273,7 @@ impl Driver {
             Verdict::Broken(text) => Err(text),
             Verdict::Fault => {
                 self.faults += 1;
+                self.shared.account.accounts().counts.note(|counted| counted.protocol_faults += 1);
                 let limit = self.shared.local.protocol_errors;
                 if self.faults <= limit {
                     return Ok(());
@@ -258,8 +301,8 @@ impl Driver {
 
     /// Whether what the driver waits for came before it said so, or by what it did.
     fn is_overtaken(&self) -> bool {
-        let state = self.shared.lock();
-        self.shared.weigh(&state) || (self.pong.is_some() && state.output.accepted() >= self.pong_position)
+        let mut state = self.shared.lock();
+        self.shared.weigh(&mut state) || (self.pong.is_some() && state.output.accepted() >= self.pong_position)
     }
 }
 
@@ -289,5 +332,8 @@ impl Drop for Driver {
         let reason = self.lost("its task was ended");
         self.shared.terminate(&reason);
         self.serving.close();
+        self.discard_input();
+        let sums = self.serving.count_into(&mut Stats::default());
+        self.shared.account.accounts().exit(self.number, &sums);
     }
 }

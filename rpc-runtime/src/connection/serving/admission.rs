@@ -1,14 +1,17 @@
 //! From Request frames to the table: the limits, the route, the assembly of parts. The driver's own; a refused
 //! request costs its call only.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
 
 use tokio::time::Instant;
 
 use super::{Serving, table::Incoming};
 use crate::{
     buffer,
-    connection::{assembly::Assembly, shared::wake},
+    connection::{assembly::Assembly, shared::wake, stats::Reason},
     limits::Limits,
     metadata::Metadata,
     router::Route,
@@ -25,6 +28,10 @@ pub(in crate::connection) struct Admission {
     /// Requests of this turn, handed over together.
     batch: Vec<Admitted>,
     parts: BTreeMap<u64, Parts>,
+    /// The memory of those.
+    held: usize,
+    /// Why no new call is taken, while too much memory is held. As of the last block of input.
+    tight: Option<Status>,
     last_route: Option<Arc<Route>>,
     /// Calls without a terminal frame at the last look, and those that came since.
     open: u32,
@@ -50,6 +57,41 @@ struct Parts {
     assembly: Assembly,
 }
 
+impl Parts {
+    /// About how many bytes of memory it takes.
+    fn held(&self) -> usize {
+        size_of::<(u64, Self)>() + self.assembly.held() + self.metadata.held()
+    }
+}
+
+/// Why a request does not come in.
+struct Refusal {
+    reason: Reason,
+    status: Status,
+    verdict: Verdict,
+}
+
+impl Refusal {
+    /// The peer should have known.
+    fn fault(reason: Reason, code: Code, text: impl Into<String>) -> Self {
+        Self { reason, status: Status::of_call(code, text), verdict: Verdict::Fault }
+    }
+
+    fn fine(reason: Reason, status: Status) -> Self {
+        Self { reason, status, verdict: Verdict::Fine }
+    }
+
+    fn of_header(error: HeaderError) -> Self {
+        let (reason, code): (Reason, _) = match &error {
+            HeaderError::TooManyEntries { .. } => (|refused| &mut refused.max_metadata, Code::ResourceExhausted),
+            HeaderError::NameTooLong { .. } => (|refused| &mut refused.name, Code::ResourceExhausted),
+            HeaderError::UnknownField { .. } => (|refused| &mut refused.malformed, Code::Unimplemented),
+            HeaderError::Malformed(_) => (|refused| &mut refused.malformed, Code::Internal),
+        };
+        Self::fault(reason, code, format!("the request's header is refused: {error}"))
+    }
+}
+
 /// What a frame does to its connection.
 pub(in crate::connection) enum Verdict {
     Fine,
@@ -65,6 +107,8 @@ impl Admission {
             serving,
             batch: Vec::new(),
             parts: BTreeMap::new(),
+            held: 0,
+            tight: None,
             last_route: None,
             open: 0,
             opened: 0,
@@ -76,7 +120,26 @@ impl Admission {
     /// So many calls of the peer have no terminal frame that it can have got. Before each block of input: what a peer
     /// sends may rest on what it has got since the last one.
     pub(in crate::connection) fn set_open(&mut self, unsent_terminals: u32) {
-        self.open = unsent_terminals + self.serving.open() + self.parts.len() as u32;
+        let assembling = self.parts.len() as u32;
+        self.open = unsent_terminals + self.serving.open() + assembling;
+        let account = &self.serving.shared.account;
+        self.tight = account.accounts().refusal();
+        if account.assembling.load(Relaxed) != assembling {
+            account.assembling.store(assembling, Relaxed);
+        }
+    }
+
+    /// The memory of requests of which parts are still to come.
+    pub(in crate::connection) fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Forgets what has come of requests; the connection is over.
+    pub(in crate::connection) fn discard(&mut self) {
+        self.parts.clear();
+        self.batch = Vec::new();
+        self.held = 0;
+        self.serving.shared.account.assembling.store(0, Relaxed);
     }
 
     pub(in crate::connection) fn is_empty(&self) -> bool {
@@ -113,7 +176,8 @@ impl Admission {
         self.count_opened();
         match admitted {
             Ok((route, metadata, deadline, size)) => self.accept(frame, route, metadata, deadline, size),
-            Err((status, verdict)) => {
+            Err(Refusal { reason, status, verdict }) => {
+                self.serving.count(reason);
                 let committed = self.commit();
                 if self.serving.lock().calls.contains_key(&frame.id) {
                     return duplicate(frame.id);
@@ -138,6 +202,7 @@ impl Admission {
             return duplicate(id);
         }
         self.count_opened();
+        self.serving.count(|refused| &mut refused.max_header);
         let text = format!("the request has a header of {header} bytes, more than max_header, {limit}");
         self.serving.refuse(id, body, Status::of_call(Code::ResourceExhausted, text).not_executed());
         Verdict::Fault
@@ -187,6 +252,7 @@ impl Admission {
                 verdict = window_broken(window);
             }
         }
+        self.serving.tell(&mut table);
         let runner = table.runner.take();
         drop(table);
         wake(runner);
@@ -194,40 +260,39 @@ impl Admission {
     }
 
     /// Whether a new call may come in, and which handler it is for.
-    fn admit(&mut self, frame: &Frame<'_>) -> Result<Terms, (Status, Verdict)> {
+    fn admit(&mut self, frame: &Frame<'_>) -> Result<Terms, Refusal> {
         let limits = &self.serving.shared.local;
         if self.open >= limits.in_flight {
             let text = format!("in_flight: {} calls are in flight, the limit is {}", self.open, limits.in_flight);
-            return Err((Status::of_call(Code::ResourceExhausted, text), Verdict::Fault));
+            return Err(Refusal::fault(|refused| &mut refused.in_flight, Code::ResourceExhausted, text));
         }
-        let header = RequestHeader::decode(frame.header, limits.max_metadata).map_err(|error| {
-            let code = match &error {
-                HeaderError::TooManyEntries { .. } | HeaderError::NameTooLong { .. } => Code::ResourceExhausted,
-                HeaderError::UnknownField { .. } => Code::Unimplemented,
-                HeaderError::Malformed(_) => Code::Internal,
-            };
-            (Status::of_call(code, format!("the request's header is refused: {error}")), Verdict::Fault)
-        })?;
+        let header = RequestHeader::decode(frame.header, limits.max_metadata).map_err(Refusal::of_header)?;
         if frame.more != header.total.is_some() {
             let text = "the request's header is refused: total must stand in the first of several parts and only there";
-            return Err((Status::of_call(Code::Internal, text), Verdict::Fault));
+            return Err(Refusal::fault(|refused| &mut refused.malformed, Code::Internal, text));
         }
-        let fine = |status| (status, Verdict::Fine);
         if self.draining {
-            return Err(fine(Status::of_call(Code::Unavailable, "no further calls: this side is shutting down")));
+            let status = Status::of_call(Code::Unavailable, "no further calls: this side is shutting down");
+            return Err(Refusal::fine(|refused| &mut refused.draining, status));
         }
         let route = match &self.last_route {
             Some(route) if route.is(header.service, header.method) => Arc::clone(route),
-            _ => Arc::clone(self.serving.endpoint.router.find(header.service, header.method).map_err(fine)?),
+            _ => {
+                let found = self.serving.endpoint.router.find(header.service, header.method);
+                Arc::clone(found.map_err(|status| Refusal::fine(|refused| &mut refused.unimplemented, status))?)
+            }
         };
         let size = header.total.unwrap_or(frame.body.len() as u64);
         if size > u64::from(limits.max_message) {
-            let limit = limits.max_message;
-            let text = format!("the request has {size} bytes, more than max_message, {limit}");
-            return Err((Status::of_call(Code::ResourceExhausted, text), Verdict::Fault));
+            let text = format!("the request has {size} bytes, more than max_message, {}", limits.max_message);
+            return Err(Refusal::fault(|refused| &mut refused.max_message, Code::ResourceExhausted, text));
         }
         if header.timeout.is_some_and(|timeout| timeout.is_zero()) {
-            return Err(fine(Status::of_call(Code::DeadlineExceeded, "the request came without any time left")));
+            let status = Status::of_call(Code::DeadlineExceeded, "the request came without any time left");
+            return Err(Refusal::fine(|refused| &mut refused.expired, status));
+        }
+        if let Some(status) = &self.tight {
+            return Err(Refusal::fine(|refused| &mut refused.memory, status.clone()));
         }
         let deadline = header.timeout.filter(|timeout| timeout.as_secs() < FOREVER).map(|timeout| self.now + timeout);
         if self.last_route.as_ref().is_none_or(|last| !Arc::ptr_eq(last, &route)) {
@@ -255,7 +320,9 @@ impl Admission {
             return duplicate(frame.id);
         }
         let assembly = Assembly::new(size, frame.body, self.now);
-        self.parts.insert(frame.id, Parts { route, metadata, deadline, assembly });
+        let parts = Parts { route, metadata, deadline, assembly };
+        self.held += parts.held();
+        self.parts.insert(frame.id, parts);
         match committed {
             Verdict::Fine => self.charge(frame.body.len()),
             broken => broken,
@@ -273,10 +340,15 @@ impl Admission {
             self.serving.lock().give_back_window(size);
             return Verdict::Fine;
         };
-        match parts.assembly.add(frame.body, frame.more, self.now) {
+        let before = parts.held();
+        let added = parts.assembly.add(frame.body, frame.more, self.now);
+        self.held = self.held + parts.held() - before;
+        match added {
             Ok(None) => Verdict::Fine,
             Ok(Some(body)) => {
-                if let Some(Parts { route, metadata, deadline, .. }) = self.parts.remove(&frame.id) {
+                if let Some(parts) = self.parts.remove(&frame.id) {
+                    self.held -= parts.held();
+                    let Parts { route, metadata, deadline, .. } = parts;
                     // Its parts were charged as they came.
                     self.serving.lock().window_used -= body.len() as u64;
                     self.batch.push(Admitted { id: frame.id, incoming: Incoming { route, metadata, body }, deadline });
@@ -284,6 +356,7 @@ impl Admission {
                 self.commit()
             }
             Err(text) => {
+                self.serving.count(|refused| &mut refused.malformed);
                 self.serving.lock().give_back_window(size);
                 self.stop(frame.id, &Status::of_call(Code::Internal, text));
                 Verdict::Fault
@@ -294,7 +367,13 @@ impl Admission {
     fn stop(&mut self, id: u64, why: &Status) {
         match self.parts.remove(&id) {
             Some(parts) => {
+                self.held -= parts.held();
                 let size = parts.assembly.len();
+                match why.code() {
+                    Code::DeadlineExceeded => self.serving.count(|refused| &mut refused.expired),
+                    Code::Cancelled => self.serving.count(|refused| &mut refused.cancelled),
+                    _ => {}
+                }
                 self.serving.lock().window_used -= size as u64;
                 self.serving.refuse(id, size, why.clone().not_executed());
             }

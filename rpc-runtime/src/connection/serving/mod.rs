@@ -13,7 +13,7 @@ mod watchdog;
 mod watchdog;
 
 use std::{
-    sync::{Arc, PoisonError},
+    sync::{Arc, PoisonError, atomic::Ordering::Relaxed},
     task::Waker,
 };
 
@@ -22,15 +22,17 @@ use table::{Served, Stage, Stopped, Table};
 use tokio::time::Instant;
 
 use super::{
+    accounts::Part,
     endpoint::Endpoint,
     frames::Frames,
-    shared::{Shared, wake},
+    shared::{Request, Shared, wake},
+    stats::{Reason, Stats, Sums},
     sync::{Handle, Mutex, MutexGuard},
 };
 use crate::{
     metadata::Metadata,
     router::{Finished, Reply, Route, Running},
-    status::Status,
+    status::{Code, Status},
 };
 
 /// What the driver, the runners and the handler tasks of a connection share. Its lock is never held together with
@@ -67,6 +69,33 @@ impl Serving {
     pub(super) fn is_empty(&self) -> bool {
         let table = self.lock();
         table.calls.is_empty() && table.replies.is_empty()
+    }
+
+    /// Adds what there is on this connection to a snapshot, and gives what there was.
+    pub(super) fn count_into(&self, stats: &mut Stats) -> Sums {
+        let table = self.lock();
+        let (running, abandoned) = table.at_work();
+        stats.served_in_flight += table.calls.len();
+        stats.running += running;
+        stats.handlers_abandoned += abandoned;
+        let served = table.admitted();
+        drop(table);
+        stats.served_in_flight += self.shared.account.assembling.load(Relaxed) as usize;
+        let state = self.shared.lock();
+        stats.calls_in_flight += state.calls.in_flight() as usize;
+        stats.calls_waiting += state.calls.waiting();
+        stats.calls_abandoned += state.calls.abandoned();
+        Sums { calls: state.calls.sent(), served, late: state.calls.late() }
+    }
+
+    /// Closes the connection, which holds most of a memory that is used up.
+    pub(super) fn evict(&self) {
+        self.shared.request(Request::Evict);
+    }
+
+    /// Counts a refusal.
+    pub(super) fn count(&self, reason: Reason) {
+        self.endpoint.accounts.counts.refused(reason);
     }
 
     /// When the first call's time is over.
@@ -123,6 +152,7 @@ impl Serving {
     pub(super) fn close(&self) {
         let mut table = self.lock();
         let left = table.close();
+        self.tell(&mut table);
         drop(table);
         left.wake_and_drop();
     }
@@ -155,6 +185,7 @@ impl Serving {
     /// Hands over the terminal frames that are ready, and writes what the transport takes at once.
     pub(super) fn flush(&self) {
         let mut table = self.lock();
+        self.tell(&mut table);
         if table.replies.is_empty() {
             return;
         }
@@ -181,15 +212,28 @@ impl Serving {
             Stopped::Task(abort) => abort.abort(),
             Stopped::Polling => {}
             Stopped::Waiting(incoming) => {
+                let unsent = self.shared.lock().output.unsent();
                 let mut table = self.lock();
+                self.count(if why.code() == Code::DeadlineExceeded {
+                    |refused| &mut refused.expired
+                } else {
+                    |refused| &mut refused.cancelled
+                });
                 table.give_back_window(incoming.body.len());
-                let text = table.waited_too_long(why);
-                self.push_status(&mut table, id, text.not_executed());
+                let status = table.waited_too_long(why, unsent);
+                self.push_status(&mut table, id, status.not_executed());
                 drop(table);
                 drop(incoming);
             }
             // A handler's drop is code of users: the runner's to run, and the watchdog's to look after.
             Stopped::Slot(waker) => waker.wake(),
+        }
+    }
+
+    /// Tells what the requests hold that wait.
+    fn tell(&self, table: &mut Table) {
+        if let Some(held) = table.untold() {
+            self.shared.account.tell(Part::Waiting, held);
         }
     }
 

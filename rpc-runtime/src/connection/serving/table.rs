@@ -19,7 +19,7 @@ use super::{
     slots::{Key, Slots},
 };
 use crate::{
-    connection::{frames::Frames, sync::AbortHandle},
+    connection::{accounts::Account, frames::Frames, sync::AbortHandle},
     limits::Limits,
     metadata::Metadata,
     router::{Route, Running},
@@ -36,6 +36,7 @@ pub(super) struct Table {
     /// Handlers that wait in a slot, are stuck in a poll, or have a task.
     running: usize,
     most_running: usize,
+    most_unsent: usize,
     pub(super) slots: Slots,
     /// Which runner is in charge.
     epoch: u64,
@@ -54,6 +55,9 @@ pub(super) struct Table {
     pub(super) earliest: Option<Instant>,
     /// Bytes of requests that the peer has sent and not got back.
     pub(super) window_used: u64,
+    /// The memory of the requests that wait, and what was told of it.
+    waiting: usize,
+    told: usize,
     window_returned: u32,
     held_back: u32,
     pub(super) runner: Option<Waker>,
@@ -62,6 +66,8 @@ pub(super) struct Table {
 
 pub(super) struct Served {
     pub(super) deadline: Option<Instant>,
+    /// Nobody wants it any more.
+    stopped: bool,
     pub(super) stage: Stage,
 }
 
@@ -81,6 +87,13 @@ pub(super) struct Incoming {
     pub(super) route: Arc<Route>,
     pub(super) metadata: Metadata,
     pub(super) body: Vec<u8>,
+}
+
+impl Incoming {
+    /// About how many bytes of memory it takes, with its place in the table.
+    pub(super) fn held(&self) -> usize {
+        size_of::<(u64, Served)>() + self.body.capacity() + self.metadata.held()
+    }
 }
 
 struct Polling {
@@ -122,6 +135,7 @@ impl Table {
             arrivals: 0,
             running: 0,
             most_running: limits.running,
+            most_unsent: limits.unsent_responses,
             slots: Slots::new(),
             epoch: 0,
             polling: None,
@@ -133,6 +147,8 @@ impl Table {
             choked: false,
             earliest: None,
             window_used: 0,
+            waiting: 0,
+            told: 0,
             window_returned: 0,
             held_back: limits.held_back(),
             runner: None,
@@ -143,11 +159,11 @@ impl Table {
     /// Takes a request in. `false`: a call with this id is here already.
     pub(super) fn admit(&mut self, id: u64, incoming: Incoming, deadline: Option<Instant>) -> bool {
         let arrival = self.arrivals;
-        let served = Served { deadline, stage: Stage::Waiting(incoming, arrival) };
         if self.calls.contains_key(&id) {
             return false;
         }
-        self.calls.insert(id, served);
+        self.waiting += incoming.held();
+        self.calls.insert(id, Served { deadline, stopped: false, stage: Stage::Waiting(incoming, arrival) });
         self.arrivals += 1;
         if self.queue.len() > 2 * self.calls.len() + 64 {
             let calls = &self.calls;
@@ -184,6 +200,7 @@ impl Table {
             let Some(served) = self.calls.get_mut(&entry.0) else { continue };
             if let Stage::Waiting(incoming, _) = std::mem::replace(&mut served.stage, Stage::Starting) {
                 let deadline = served.deadline;
+                self.waiting -= incoming.held();
                 self.give_back_window(incoming.body.len());
                 return Step::Start(entry.0, incoming, deadline);
             }
@@ -282,10 +299,13 @@ impl Table {
     /// Ends a call early, as far as that can be done here.
     pub(super) fn stop(&mut self, id: u64, why: &Status) -> Stopped {
         let Some(served) = self.calls.get_mut(&id) else { return Stopped::No };
-        served.deadline = None;
+        (served.deadline, served.stopped) = (None, true);
         match &served.stage {
             Stage::Waiting(..) => match self.calls.remove(&id).map(|served| served.stage) {
-                Some(Stage::Waiting(incoming, _)) => Stopped::Waiting(incoming),
+                Some(Stage::Waiting(incoming, _)) => {
+                    self.waiting -= incoming.held();
+                    Stopped::Waiting(incoming)
+                }
                 _ => Stopped::No,
             },
             Stage::Inline(key) => {
@@ -353,13 +373,40 @@ impl Table {
     }
 
     /// What to tell of a call that ended before it was started.
-    pub(super) fn waited_too_long(&self, why: &Status) -> Status {
+    pub(super) fn waited_too_long(&self, why: &Status, unsent: usize) -> Status {
         if why.code() != Code::DeadlineExceeded {
             return why.clone();
         }
-        let most = self.most_running;
-        let text = format!("running: the request waited too long for one of {most} running handlers to end");
+        let (running, most) = (self.at_work().0, self.most_running);
+        let text = if self.choked {
+            let most = self.most_unsent;
+            format!(
+                "unsent_responses: the request waited too long while {unsent} bytes were unsent, the limit is {most}"
+            )
+        } else {
+            format!("running: the request waited too long while {running} handlers ran, the limit is {most}")
+        };
         Status::of_call(Code::DeadlineExceeded, text)
+    }
+
+    /// The memory of the requests that wait, when it is another than was told last.
+    pub(super) fn untold(&mut self) -> Option<usize> {
+        let held = Account::rounded(self.waiting);
+        let changed = held != self.told;
+        self.told = held;
+        changed.then_some(held)
+    }
+
+    /// How many calls were ever admitted.
+    pub(super) fn admitted(&self) -> u64 {
+        self.arrivals
+    }
+
+    /// How many handlers are at work, and how many of those have nobody any more to work for.
+    pub(super) fn at_work(&self) -> (usize, usize) {
+        let running = self.running + usize::from(self.polling.is_some());
+        let abandoned = self.calls.values().filter(|served| served.stopped).count();
+        (running, abandoned)
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -369,6 +416,7 @@ impl Table {
     /// Forgets all calls: nothing further is started. What a runner has taken out is dropped by it.
     pub(super) fn close(&mut self) -> Left {
         self.closed = true;
+        self.waiting = 0;
         self.queue.clear();
         Left {
             served: self.calls.drain().map(|(_, served)| served).collect(),

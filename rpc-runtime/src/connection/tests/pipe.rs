@@ -13,9 +13,10 @@ use super::body;
 use crate::{
     call::{Peer, ServiceName},
     codec::CodecKind,
-    connection::{ConnectionState, frames::request_header, output::Push, shared::Shared},
+    connection::{ConnectionState, Endpoint, frames::request_header, output::Push, shared::Shared},
     limits::Limits,
     metadata::Metadata,
+    router::Router,
     transport::SharedWrite,
     wire::{self, Grant},
 };
@@ -50,7 +51,8 @@ impl Pipe {
         let writer: Arc<dyn SharedWrite> = Arc::clone(&pipe) as _;
         let watch = watch::Sender::new(ConnectionState::Ready);
         let peer = Peer::default();
-        let shared = Shared::new(0, CodecKind::Json, Limits::default(), remote, peer, Some(writer), watch);
+        let endpoint = Endpoint::new(Limits::default(), 256 << 20, Router::default());
+        let shared = Shared::new(0, CodecKind::Json, &endpoint, remote, peer, Some(writer), watch);
         let shared = Arc::new(shared);
         pipe.lock().shared = Arc::downgrade(&shared);
         (pipe, shared)

@@ -200,7 +200,7 @@ fn metadata_above_its_limit_is_told_with_both_numbers() {
     let error = HeaderError::TooManyEntries { entries: 3, limit: 2 };
     assert_eq!(RequestHeader::decode(&three, 2), Err(error));
     assert_eq!(ResponseHeader::decode(&three[6..], 2), Err(error));
-    assert_eq!(error.to_string(), "3 metadata entries, the limit is 2");
+    assert_eq!(error.to_string(), "3 metadata entries, more than max_metadata, 2");
 }
 
 #[test]

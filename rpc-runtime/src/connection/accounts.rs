@@ -1,0 +1,282 @@
+//! The budget of memory that all connections of one end share: what each holds, who may take on more, and who has to
+//! go. Counted are partial frames and messages, requests that were not started, and output that was not sent; not the
+//! values of handlers and callers, nor the block of 256 KiB that a thread reads into.
+
+use std::{
+    collections::HashMap,
+    mem,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+use super::{
+    serving::Serving,
+    stats::{Counts, Sums},
+};
+use crate::status::{Code, Status};
+
+/// Shares are counted in pages, rounded down: calls of small messages never touch what connections share, and a part
+/// of a connection may hold so much that nobody knows of.
+const PAGE: usize = 4_096;
+
+/// What the connections of one server, or channel, hold together.
+#[derive(Debug)]
+pub(crate) struct Accounts {
+    limit: usize,
+    /// All shares.
+    held: AtomicUsize,
+    /// The shares of connections that were told to go.
+    leaving: AtomicUsize,
+    registry: Mutex<Registry>,
+    pub(crate) counts: Counts,
+}
+
+#[derive(Debug, Default)]
+struct Registry {
+    live: HashMap<u64, Live>,
+    /// How many connections there ever were.
+    opened: u64,
+    /// What those that have ended leave behind.
+    ended: Sums,
+}
+
+#[derive(Debug)]
+struct Live {
+    account: Arc<Account>,
+    serving: Weak<Serving>,
+}
+
+/// The share of one connection.
+#[derive(Debug)]
+pub(super) struct Account {
+    accounts: Arc<Accounts>,
+    share: Mutex<Share>,
+    /// Requests of the peer of which parts are still to come.
+    pub(super) assembling: AtomicU32,
+}
+
+#[derive(Debug, Default)]
+struct Share {
+    parts: [usize; 3],
+    /// It was told to go, so that the others need not.
+    leaving: bool,
+}
+
+/// What a share is made of. Each part is known to another lock or task, and told by whoever has it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Part {
+    /// Frames and messages of which a part has come.
+    Input,
+    /// Requests of the peer that were not started.
+    Waiting,
+    /// Output that was not sent, and calls of this side that wait for room.
+    Output,
+}
+
+impl Accounts {
+    pub(crate) fn new(limit: usize) -> Arc<Self> {
+        let (held, leaving) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Arc::new(Self { limit, held, leaving, registry: Mutex::default(), counts: Counts::default() })
+    }
+
+    /// Bytes that all connections hold, as far as they have told.
+    pub(super) fn held(&self) -> usize {
+        self.held.load(Relaxed)
+    }
+
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Whether nothing new may be taken on.
+    pub(super) fn is_tight(&self) -> bool {
+        self.held() > self.limit / 4 * 3
+    }
+
+    /// Why nothing new is taken on.
+    pub(crate) fn refusal(&self) -> Option<Status> {
+        let held = self.held();
+        let limit = self.limit;
+        self.is_tight().then(|| {
+            let text = format!("memory: {held} bytes are held, above three quarters of the limit of {limit}");
+            Status::of_call(Code::ResourceExhausted, text).not_executed()
+        })
+    }
+
+    /// Whether somebody has to go.
+    pub(super) fn is_full(&self) -> bool {
+        self.held().saturating_sub(self.leaving.load(Relaxed)) >= self.limit
+    }
+
+    /// Why a connection has to go.
+    pub(super) fn eviction(&self) -> String {
+        let (held, limit) = (self.held(), self.limit);
+        format!("memory: {held} bytes are held, the limit is {limit}, and this connection holds most")
+    }
+
+    /// Finds those who hold most, no more of them than it takes, for their owner to be told.
+    pub(super) fn relieve(&self) -> Vec<Weak<Serving>> {
+        let mut told = Vec::new();
+        let registry = self.registry();
+        while self.is_full() {
+            let shares = registry.live.values().map(|live| (live.account.staying(), live));
+            let Some((share, live)) = shares.max_by_key(|(share, _)| *share).filter(|(share, _)| *share > 0) else {
+                break;
+            };
+            tracing::debug!("a connection that holds {share} bytes is closed for want of memory");
+            live.account.leave();
+            told.push(Weak::clone(&live.serving));
+        }
+        told
+    }
+
+    /// A new connection.
+    pub(super) fn open(self: &Arc<Self>) -> Arc<Account> {
+        let (share, assembling) = (Mutex::default(), AtomicU32::new(0));
+        Arc::new(Account { accounts: Arc::clone(self), share, assembling })
+    }
+
+    /// Takes a connection among the living; gives its number.
+    pub(super) fn enter(&self, account: &Arc<Account>, serving: Weak<Serving>) -> u64 {
+        let mut registry = self.registry();
+        registry.opened += 1;
+        let number = registry.opened;
+        registry.live.insert(number, Live { account: Arc::clone(account), serving });
+        number
+    }
+
+    /// The connection of this number is over, and leaves these sums.
+    pub(super) fn exit(&self, number: u64, sums: &Sums) {
+        let mut registry = self.registry();
+        let live = registry.live.remove(&number);
+        if live.is_some() {
+            registry.ended.add(sums);
+        }
+        drop(registry);
+        drop(live);
+    }
+
+    /// The connections there are, how many there ever were, and what those that have ended left behind.
+    pub(super) fn census(&self) -> (Vec<Weak<Serving>>, u64, Sums) {
+        let registry = self.registry();
+        let live = registry.live.values().map(|live| Weak::clone(&live.serving)).collect();
+        (live, registry.opened, registry.ended.clone())
+    }
+
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Account {
+    pub(super) fn accounts(&self) -> &Arc<Accounts> {
+        &self.accounts
+    }
+
+    /// What of so many bytes is told.
+    pub(super) fn rounded(bytes: usize) -> usize {
+        bytes & !(PAGE - 1)
+    }
+
+    /// This part of the share is now so large. `true`: it has grown, and somebody has to go.
+    pub(super) fn tell(&self, part: Part, bytes: usize) -> bool {
+        let mut share = self.share();
+        let before = mem::replace(&mut share.parts[part as usize], bytes);
+        // Wrapping, so that it may be less than before.
+        let change = bytes.wrapping_sub(before);
+        self.accounts.held.fetch_add(change, Relaxed);
+        if share.leaving {
+            self.accounts.leaving.fetch_add(change, Relaxed);
+        }
+        bytes > before && self.accounts.is_full()
+    }
+
+    /// Its share, nothing once it was told to go.
+    fn staying(&self) -> usize {
+        let share = self.share();
+        if share.leaving { 0 } else { share.parts.iter().sum() }
+    }
+
+    fn leave(&self) {
+        let mut share = self.share();
+        share.leaving = true;
+        self.accounts.leaving.fetch_add(share.parts.iter().sum(), Relaxed);
+    }
+
+    fn share(&self) -> MutexGuard<'_, Share> {
+        self.share.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        for part in [Part::Input, Part::Waiting, Part::Output] {
+            self.tell(part, 0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn live(accounts: &Arc<Accounts>, bytes: usize) -> (Arc<Account>, u64) {
+        let account = accounts.open();
+        let number = accounts.enter(&account, Weak::new());
+        account.tell(Part::Input, bytes);
+        (account, number)
+    }
+
+    #[test]
+    fn what_connections_hold_is_added_up_and_given_back_when_they_end() {
+        let accounts = Accounts::new(100_000);
+        let first = accounts.open();
+        let second = accounts.open();
+        assert!(!first.tell(Part::Input, 8_192) && !second.tell(Part::Output, 4_096));
+        first.tell(Part::Input, 4_096);
+        first.tell(Part::Waiting, 4_096);
+        assert_eq!(accounts.held(), 12_288);
+        drop(first);
+        assert_eq!(accounts.held(), 4_096);
+        drop(second);
+        assert_eq!(accounts.held(), 0);
+    }
+
+    #[test]
+    fn nothing_new_is_taken_on_above_three_quarters_and_both_numbers_are_named() {
+        let accounts = Accounts::new(100_000);
+        let account = accounts.open();
+        account.tell(Part::Input, 75_000);
+        assert!(accounts.refusal().is_none());
+        account.tell(Part::Input, 75_001);
+        let refusal = accounts.refusal().unwrap();
+        assert_eq!((refusal.code(), refusal.may_have_run()), (Code::ResourceExhausted, false));
+        for word in ["memory", "75001", "100000"] {
+            assert!(refusal.message().contains(word), "{word} is in {refusal}");
+        }
+    }
+
+    #[test]
+    fn at_the_limit_as_many_of_the_largest_go_as_it_takes_and_no_more() {
+        let accounts = Accounts::new(100_000);
+        let (small, _) = live(&accounts, 20_000);
+        let (large, number) = live(&accounts, 60_000);
+        assert!(accounts.relieve().is_empty(), "below the limit nobody goes");
+        assert!(small.tell(Part::Output, 25_000), "the limit is reached");
+        assert_eq!(accounts.relieve().len(), 1);
+        assert_eq!((large.staying(), small.staying()), (0, 45_000));
+        assert!(!accounts.is_full() && accounts.is_tight(), "what is on its way out still counts for newcomers");
+        assert!(accounts.relieve().is_empty());
+        drop(large);
+        accounts.exit(number, &Sums::default());
+        small.tell(Part::Waiting, 60_000);
+        assert_eq!((accounts.relieve().len(), accounts.relieve().len()), (1, 0));
+        assert_eq!(accounts.held(), 105_000);
+        for part in [Part::Input, Part::Output, Part::Waiting] {
+            small.tell(part, 0);
+        }
+        assert_eq!((accounts.held(), accounts.leaving.load(Relaxed)), (0, 0));
+    }
+}
