@@ -1,7 +1,7 @@
-"""The protocol of PROTOCOL.md, version 1, for one thread and unary calls: handshake, frames, headers, calls, flow, closing.
+"""The protocol of PROTOCOL.md, version 1, for one thread and unary calls: handshake, frames, calls, flow, closing.
 
-A connection reads only while somebody waits for something, which is enough for a peer that makes its calls itself. It sends
-no streams, as version 1 has none, and no keepalive.
+A connection reads only while somebody waits for something, which is enough for a peer that makes its calls itself. It
+sends no streams, as version 1 has none, and no keepalive.
 """
 
 import json
@@ -23,7 +23,12 @@ CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED = 1, 2, 4, 8
 UNIMPLEMENTED, INTERNAL, UNAVAILABLE = 12, 13, 14
 
 FLOORS = {
-    "in_flight": 64, "request_window": 65536, "max_message": 16384, "max_header": 16384, "streams": 0, "stream_window": 0,
+    "in_flight": 64,
+    "request_window": 65536,
+    "max_message": 16384,
+    "max_header": 16384,
+    "streams": 0,
+    "stream_window": 0,
 }
 
 
@@ -275,6 +280,8 @@ class Connection:
         header = field(1, service.encode()) + field(3, method.encode()) + metadata_fields(metadata)
         if timeout is not None:
             header += field(2, varint(int(timeout * 1_000_000)))
+        if len(header) + len(field(5, varint(len(body)))) > self.remote["max_header"]:
+            raise Status(RESOURCE_EXHAUSTED, "the header is above max_header", True)
         self.own[call.id] = call
         self.window -= len(body)
         self.send_message(REQUEST, call.id, header, body)
@@ -295,7 +302,7 @@ class Connection:
     # What the callee does.
 
     def next_request(self):
-        """A request that is whole, or a call that was cancelled or is too late and has its answer. None: all is over."""
+        """A request that is whole, or a call that was cancelled or is too late and has its answer. None: the end."""
         while True:
             if self.ready:
                 request = self.ready.popleft()
@@ -359,7 +366,8 @@ class Connection:
     # Frames out.
 
     def send(self, kind, id, header=b"", body=b"", flags=0):
-        self.sock.sendall(struct.pack("<IBBHQ", 12 + len(header) + len(body), kind, flags, len(header), id) + header + body)
+        prefix = struct.pack("<IBBHQ", 12 + len(header) + len(body), kind, flags, len(header), id)
+        self.sock.sendall(prefix + header + body)
 
     def send_message(self, kind, id, header, body):
         if len(body) <= PART:

@@ -17,7 +17,7 @@ use crate::{
     metadata::Metadata,
     status::{Code, Status},
     transport::{Transport, Writer},
-    wire::{self, Answer, Grant, Handshake, HandshakeError, Hello, Refusal, Versions, Welcome},
+    wire::{self, Answer, ForeignProtocol, Grant, Handshake, HandshakeError, Hello, Refusal, Versions, Welcome},
 };
 
 /// The versions of the protocol that this side speaks.
@@ -98,7 +98,11 @@ pub(super) async fn accept(transport: &mut Transport, endpoint: &Endpoint) -> Re
     let mut input = Vec::new();
     let hello = match read(transport, &mut input, wire::parse_hello).await {
         Ok(hello) => hello,
-        Err(Failure::Io(error)) => return Err(unavailable("the handshake failed", error).into()),
+        Err(Failure::Io(error)) => {
+            // A checker of health that only looks whether somebody accepts.
+            let foreign = input.is_empty().then_some(ForeignProtocol::Nothing);
+            return Err(TurnedAway { status: unavailable("the handshake failed", error), foreign });
+        }
         Err(Failure::Handshake(error)) => return Err(turn_away(transport, codecs, &error, input).await),
     };
     let Versions { min, max } = hello.versions;

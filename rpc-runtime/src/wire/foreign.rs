@@ -19,6 +19,8 @@ pub(crate) enum ForeignProtocol {
     Json,
     /// None of these.
     Unknown,
+    /// The peer went without a byte.
+    Nothing,
 }
 
 /// What the first bytes say.
@@ -75,7 +77,7 @@ impl ForeignProtocol {
             Self::Tls => TLS_ALERT.to_vec(),
             Self::Ssh => ssh_answer(),
             Self::Json => json_answer(refusal),
-            Self::HttpAnswer | Self::TlsAlert | Self::Unknown => Vec::new(),
+            Self::HttpAnswer | Self::TlsAlert | Self::Unknown | Self::Nothing => Vec::new(),
         }
     }
 }
@@ -91,6 +93,7 @@ impl fmt::Display for ForeignProtocol {
             Self::Ssh => "an ssh banner",
             Self::Json => "json without the magic bytes",
             Self::Unknown => "bytes of an unknown protocol",
+            Self::Nothing => "nothing",
         })
     }
 }

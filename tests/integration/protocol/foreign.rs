@@ -21,6 +21,9 @@ async fn answer_to(serving: &Serving, request: &[u8]) -> Vec<u8> {
     let mut answer = Vec::new();
     let talking = async {
         stream.write_all(request).await.unwrap();
+        if request.is_empty() {
+            stream.shutdown().await.unwrap();
+        }
         stream.read_to_end(&mut answer).await.unwrap();
     };
     within("the answer to a foreign peer", talking).await;
@@ -95,6 +98,22 @@ async fn the_answer_is_read_to_its_end_by_a_client_that_had_sent_100_kib_behind_
         }
     }
     serving.serves_a_fresh_client().await;
+}
+
+/// A close with unread input would reset the connection under the client's hands.
+#[tokio::test]
+async fn a_client_that_goes_on_sending_100_kib_behind_the_answer_is_not_reset() {
+    let serving = Serving::start().await;
+    let mut stream = TcpStream::connect(serving.socket_address()).await.unwrap();
+    stream.write_all(b"POST /upload HTTP/1.1\r\nContent-Length: 102400\r\n\r\n").await.unwrap();
+    let mut answer = vec![0; 8];
+    within("the beginning of the answer", stream.read_exact(&mut answer)).await.unwrap();
+    for _ in 0..100 {
+        stream.write_all(&[b'x'; 1_024]).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    within("the end of the answer", stream.read_to_end(&mut answer)).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 400 ") && answer.ends_with(b"PROTOCOL.md.\n"));
 }
 
 /// The frames of RFC 9113, taken apart by hand.
@@ -179,6 +198,7 @@ async fn each_protocol_is_named_with_its_peer_in_one_warning_and_a_flood_of_it_i
         (b"SSH-2.0-OpenSSH_9.6\r\n", "an ssh banner: \"SSH-2.0-OpenSSH_9.6\""),
         (b"{\"a\":\"\x1b[2J\xff\"}\n", "json without the magic bytes: \"{\"a\":\"?[2J?\"}\""),
         (b"\x00\x01\x02\x03", "the peer sent [00, 01, 02, 03]"),
+        (b"", "after 0 bytes of the handshake"),
     ];
     let (log, _listening) = Log::listen();
     let serving = Serving::start().await;

@@ -132,7 +132,7 @@ pub(super) struct Ids {
 
 impl Ids {
     /// The document's `bytes` with the ids that the tested side chose. `opener` is the lowest bit of its ids.
-    pub(super) fn to_send(&self, bytes: &mut [u8], opener: u64) -> Result<(), String> {
+    pub(super) fn substitute(&self, bytes: &mut [u8], opener: u64) -> Result<(), String> {
         let (kind, id) = kind_and_id(bytes);
         let chosen = match kind {
             PONG => self.tokens.get(&id).copied().unwrap_or(id),
@@ -146,7 +146,7 @@ impl Ids {
     }
 
     /// `found` with the ids of the document's `chunk` where they are the tested side's choice.
-    pub(super) fn to_compare(&mut self, chunk: &Chunk, found: &mut [u8], opener: u64) -> Result<(), String> {
+    pub(super) fn restore(&mut self, chunk: &Chunk, found: &mut [u8], opener: u64) -> Result<(), String> {
         let expected = chunk.bytes();
         let ((kind, id), (found_kind, found_id)) = (kind_and_id(&expected), kind_and_id(found));
         if kind != found_kind {

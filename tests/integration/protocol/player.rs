@@ -138,7 +138,7 @@ impl Player {
     async fn send(&mut self, chunk: &Chunk) -> Result<(), String> {
         let mut bytes = chunk.bytes();
         if chunk.shape == Shape::Frame {
-            self.ids.to_send(&mut bytes, self.opener())?;
+            self.ids.substitute(&mut bytes, self.opener())?;
         }
         self.io.write_all(&bytes).await.map_err(|error| format!("{}: {error}", chunk.what))
     }
@@ -151,7 +151,7 @@ impl Player {
             let mut at = 0;
             if shape == Shape::Frame {
                 at = self.place(group, &found);
-                self.ids.to_compare(group[at], &mut found, self.opener())?;
+                self.ids.restore(group[at], &mut found, self.opener())?;
             }
             self.compared += matching::compare(group.remove(at), &found)?;
         }
@@ -163,7 +163,7 @@ impl Player {
         let (kind, id) = matching::kind_and_id(found);
         let fits = |chunk: &&Chunk| {
             let mut expected = chunk.bytes();
-            let known = self.ids.to_send(&mut expected, self.opener()).is_ok();
+            let known = self.ids.substitute(&mut expected, self.opener()).is_ok();
             chunk.shape == Shape::Frame && known && matching::kind_and_id(&expected).1 == id
         };
         group.iter().position(fits).filter(|at| matching::kind_and_id(&group[*at].bytes()).0 == kind).unwrap_or(0)
