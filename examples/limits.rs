@@ -42,13 +42,13 @@ async fn main() -> Result<(), Status> {
     let shop = ShopClient::new(Channel::builder().limits(limits).memory(4 << 20).connect(&address).await?);
 
     // Too large for the server, which said so in the handshake: nothing is sent.
-    let status = shop.note("x".repeat(100_000)).await.unwrap_err();
+    let status = shop.note("x".repeat(100_000)).await.expect_err("it is too large");
     assert_eq!((status.code(), status.may_have_run()), (Code::ResourceExhausted, false));
     println!("too large:   {status}");
 
     // Two calls are in flight. The third waits in the queue until its time is over.
     let (first, second) = (shop.serve(200).start(), shop.serve(1).start());
-    let status = shop.serve(1).timeout(Duration::from_millis(50)).await.unwrap_err();
+    let status = shop.serve(1).timeout(Duration::from_millis(50)).await.expect_err("it waits too long");
     assert_eq!((status.code(), status.may_have_run()), (Code::DeadlineExceeded, false));
     println!("queue full:  {status}");
 
@@ -58,7 +58,7 @@ async fn main() -> Result<(), Status> {
     assert_eq!((first.await?, second.await?), (200, 1));
 
     // One connection is there already.
-    let status = Channel::connect(&address).await.unwrap_err();
+    let status = Channel::connect(&address).await.expect_err("there is one already");
     assert_eq!((status.code(), status.may_have_run()), (Code::ResourceExhausted, false));
     println!("no room:     {status}");
 

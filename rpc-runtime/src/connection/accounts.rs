@@ -193,6 +193,11 @@ impl Account {
         bytes > before && self.accounts.is_full()
     }
 
+    /// Whether it was told to go.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.share().leaving
+    }
+
     /// Its share, nothing once it was told to go.
     fn staying(&self) -> usize {
         let share = self.share();

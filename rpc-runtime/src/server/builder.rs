@@ -96,9 +96,10 @@ impl ServerBuilder {
     /// may hold together: 256 MiB by default. Above three quarters further connections and calls are refused with
     /// `RESOURCE_EXHAUSTED`, *not executed*; at the limit the connection that holds most is closed with that reason.
     ///
-    /// Handlers and their values are not counted, nor is the block of 256 KiB that a thread reads into. A connection
-    /// may hold up to 12 KiB that nobody counts, and what one block of input brings is counted after it was taken:
-    /// so the memory may be above the limit by one block for each thread and 12 KiB for each connection.
+    /// Counted is memory and not only bytes: a message that grows may take twice what has come of it. Not counted are
+    /// the values of handlers, the block of 256 KiB that a thread reads into, and up to 12 KiB of each connection. What
+    /// comes is counted once it was taken, so that each thread may be above the limit by 1 MiB and one message; and
+    /// handlers that end in one moment, by their replies.
     #[must_use]
     pub fn memory(mut self, bytes: usize) -> Self {
         self.memory = bytes;

@@ -32,6 +32,9 @@ use crate::{
 /// A turn of the driver ends after this long, so that other tasks of the worker run.
 const TURN: Duration = Duration::from_micros(200);
 
+/// What may come of messages before it is told, within a block of input.
+const LEAP: usize = 1 << 20;
+
 /// How a connection ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
@@ -56,6 +59,8 @@ pub(super) struct Driver {
     faults: u32,
     /// What was told of the memory of partial frames and messages.
     told: usize,
+    /// This connection was told to go: nothing more is read.
+    evicted: bool,
     /// Among all connections of this end.
     number: u64,
     goodbye: Goodbye,
@@ -76,6 +81,7 @@ impl Driver {
             pong_position: 0,
             faults: 0,
             told: 0,
+            evicted: false,
             number,
             goodbye: Goodbye::default(),
             shared,
@@ -104,7 +110,9 @@ impl Driver {
         }
         self.answer_ping();
         self.serving.flush();
-        self.relieve();
+        if self.shared.account.accounts().is_full() {
+            self.relieve();
+        }
         self.end_if_done(began)?;
         self.look_at_clock(cx)?;
         if self.is_overtaken() {
@@ -151,7 +159,8 @@ impl Driver {
             }
             if self.tell() {
                 self.relieve();
-                // Whether or not this connection has to go: the others are to come first.
+            }
+            if self.evicted {
                 cx.waker().wake_by_ref();
                 return Ok(());
             }
@@ -205,12 +214,11 @@ impl Driver {
     }
 
     /// Closes who holds most, once there is no memory any more.
-    fn relieve(&self) {
-        let accounts = self.shared.account.accounts();
-        if accounts.is_full() {
-            let leaving = accounts.relieve();
-            leaving.iter().filter_map(Weak::upgrade).for_each(|serving| serving.evict());
-        }
+    fn relieve(&mut self) {
+        let account = &self.shared.account;
+        let leaving = account.accounts().relieve();
+        leaving.iter().filter_map(Weak::upgrade).for_each(|serving| serving.evict());
+        self.evicted = account.is_leaving();
     }
 
     fn take_frames(&mut self, receive: &mut Receive) -> Result<(), String> {
@@ -244,6 +252,13 @@ impl Driver {
                 Input::Frame(at) => self.on_other(&receive.frame(&at)),
             };
             self.judge(verdict)?;
+            // Within a block, too: a part of a byte may double what its message holds.
+            if self.incoming.held() + self.admission.held() >= self.told + LEAP && self.tell() {
+                self.relieve();
+                if self.evicted {
+                    return Ok(());
+                }
+            }
         }
     }
 
