@@ -11,7 +11,6 @@ mod a01_a20_lost;
 mod a01_a20_queue;
 mod a01_a20_stalled;
 mod a01_a20_strange;
-mod a01_a20_writes;
 mod a21_a38_closing;
 mod a21_a38_ends;
 mod a21_a38_flow;
