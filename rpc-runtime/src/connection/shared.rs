@@ -259,6 +259,13 @@ impl Shared {
         let driver = state.driver.take();
         drop(state);
         drop((left, driver));
+        self.tell_closed(cause);
+        wake(flusher);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Tells whoever watches that no call goes through any more. The first cause holds.
+    pub(super) fn tell_closed(&self, cause: &Status) {
         self.watch.send_if_modified(|state| {
             let open = !matches!(state, ConnectionState::Closed(_));
             if open {
@@ -266,8 +273,6 @@ impl Shared {
             }
             open
         });
-        wake(flusher);
-        wakers.into_iter().for_each(Waker::wake);
     }
 
     /// Does what an append made necessary. Never under the lock.

@@ -23,6 +23,8 @@ mod answers;
 mod bodies;
 mod flips;
 mod frames;
+mod frames_at_client;
+mod frames_at_server;
 mod handshake;
 mod handshake_dialling;
 mod log;

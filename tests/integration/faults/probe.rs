@@ -136,10 +136,15 @@ impl Serving {
         peer
     }
 
+    /// A channel of its own.
+    pub(crate) async fn channel(&self) -> Channel {
+        Channel::connect(&self.address).await.unwrap()
+    }
+
     /// What must hold after every case: a fresh client is served within a second.
     pub(crate) async fn serves_a_fresh_client(&self) {
         let fresh = async {
-            let probe = ProbeClient::new(Channel::connect(&self.address).await.unwrap());
+            let probe = ProbeClient::new(self.channel().await);
             assert_eq!(probe.add(20, 22).await.unwrap(), 42);
         };
         within_time(Duration::from_secs(1), "serving a fresh client", fresh).await;

@@ -156,6 +156,8 @@ impl Driver {
         wakers.extend(state.output.wake_flusher());
         drop(state);
         drop(unwritten);
+        // The peer may take its time to read why; no call goes through from now on.
+        self.shared.tell_closed(&reason);
         wakers.into_iter().for_each(Waker::wake);
         self.goodbye.by = Some(self.admission.now + LINGER);
         self.goodbye.broken = Some(reason);
