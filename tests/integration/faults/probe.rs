@@ -21,6 +21,7 @@ pub(crate) trait Probe {
     async fn units(&self, units: Vec<()>) -> u64;
     async fn depth(&self, tree: Tree) -> u64;
     async fn table(&self, table: std::collections::BTreeMap<u64, Vec<Vec<u64>>>) -> u64;
+    async fn tables(&self) -> std::collections::BTreeMap<u64, Vec<Vec<u64>>>;
     async fn numbers(&self) -> Vec<u64>;
     async fn nothings(&self) -> Vec<()>;
     async fn grow(&self) -> Tree;
@@ -59,6 +60,10 @@ impl Probe for Prober {
             1 + tree.0.iter().map(depth).max().unwrap_or(0)
         }
         depth(&tree)
+    }
+
+    async fn tables(&self) -> std::collections::BTreeMap<u64, Vec<Vec<u64>>> {
+        std::collections::BTreeMap::new()
     }
 
     async fn numbers(&self) -> Vec<u64> {
