@@ -1,5 +1,7 @@
-//! What callers, the driver, the flusher, runners and handler tasks share: the pending table and the output under one
-//! short lock. No I/O and no user code ever runs under it.
+//! The hand-over between callers, the driver, the flusher, runners and handler tasks: the pending table and the output
+//! under one short lock, and who is woken by what is done there. No I/O and no user code ever runs under it. The rules
+//! of the two, `calls` and `output`, are pure. What threads may do here in any order is stepped through in
+//! `tests/interleavings`.
 
 use std::{
     io,

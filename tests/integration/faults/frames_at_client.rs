@@ -150,8 +150,7 @@ pub(super) async fn slowest_beside(probe: &ProbeClient, happening: impl Future<O
     let mut times = Vec::new();
     loop {
         let began = Instant::now();
-        let call = probe.add(20, 22).start();
-        let mut call = std::pin::pin!(async { call.await });
+        let mut call = probe.add(20, 22).start();
         let over = tokio::select! {
             biased;
             () = &mut happening => true,
