@@ -1,5 +1,7 @@
-//! What callers, the driver, the flusher, runners and handler tasks share: the pending table and the output under one
-//! short lock. No I/O and no user code ever runs under it.
+//! The hand-over between callers, the driver, the flusher, runners and handler tasks: the pending table and the output
+//! under one short lock, and who is woken by what is done there. No I/O and no user code ever runs under it. The rules
+//! of the two, `calls` and `output`, are pure. What threads may do here in any order is stepped through in
+//! `tests/interleavings`.
 
 use std::{
     io,
@@ -283,6 +285,13 @@ impl Shared {
         self.tell(&mut state);
         drop(state);
         drop((left, driver));
+        self.tell_closed(cause);
+        wake(flusher);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Tells whoever watches that no call goes through any more. The first cause holds.
+    pub(super) fn tell_closed(&self, cause: &Status) {
         self.watch.send_if_modified(|state| {
             let open = !matches!(state, ConnectionState::Closed(_));
             if open {
@@ -290,8 +299,6 @@ impl Shared {
             }
             open
         });
-        wake(flusher);
-        wakers.into_iter().for_each(Waker::wake);
     }
 
     /// Does what an append made necessary. Never under the lock.

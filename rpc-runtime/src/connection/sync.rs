@@ -1,5 +1,5 @@
-//! What threads of a connection meet at: its locks, flags and tasks. They are those of the standard library and of tokio,
-//! and under `--cfg shuttle` those of a checker that steps the tests through many interleavings.
+//! What threads of a connection meet at: its locks, flags and tasks. They are those of the standard library and of
+//! tokio, and under `--cfg shuttle` those of a checker that steps the tests through many interleavings.
 
 #[cfg(not(all(test, shuttle)))]
 pub(super) use std::sync::{Mutex, MutexGuard, atomic::AtomicBool};

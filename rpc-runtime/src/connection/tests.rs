@@ -9,6 +9,7 @@ mod peer;
 mod pending;
 mod pending_model;
 mod pipe;
+mod scripted;
 
 use std::{
     sync::{

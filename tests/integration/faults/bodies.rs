@@ -111,6 +111,40 @@ async fn answers_with_lengths_without_bytes_fail_their_calls_alone() {
     }
 }
 
+/// D3 in an answer: lengths within lengths, each of which its bytes could just hold.
+#[tokio::test]
+async fn answers_with_lengths_within_lengths_fail_their_calls_alone() {
+    let sixty_thousand = [0xFB, 0x60, 0xEA];
+    let mut body = [&sixty_thousand[..], &[1], &sixty_thousand, &sixty_thousand].concat();
+    body.resize(60_000, 1);
+    let (channel, mut raw) = client_and_raw_server(CodecKind::Bincode).await;
+    let probe = ProbeClient::new(channel.clone());
+    assert_fails(&channel, &mut raw, &body, probe.tables().start()).await;
+}
+
+/// D8: as many keys as a message can hold, in a request and in an answer; others are served meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_map_of_as_many_keys_as_fit_is_decoded_while_others_are_served() {
+    const KEYS: u32 = 600_000;
+    let mut body = [&[0xFC][..], &KEYS.to_le_bytes()].concat();
+    for key in 0..KEYS {
+        body.extend([&[0xFC][..], &(1_000_000 + key).to_le_bytes(), &[0]].concat());
+    }
+    let serving = Serving::start().await;
+    let mut peer = serving.dialled("bincode").await;
+    peer.send(&raw::long_request(2, "table", &body)).await;
+    serving.serves_a_fresh_client().await;
+    let answer = peer.reply(2).await;
+    assert_eq!((answer.is_value(), &answer.body[..]), (true, &[0xFC, 0xC0, 0x27, 0x09, 0x00][..]), "{answer:?}");
+
+    let (channel, mut raw) = client_and_raw_server(CodecKind::Bincode).await;
+    let call = ProbeClient::new(channel).tables().start();
+    let id = raw.frame_of(REQUEST).await.id;
+    raw.send(&raw::in_parts(RESPONSE, id, &field(5, &raw::varint(body.len() as u64)), &body)).await;
+    assert_eq!(within("the outcome", call).await.unwrap().len(), KEYS as usize);
+    serving.serves_a_fresh_client().await;
+}
+
 /// D2, in requests and in answers.
 #[tokio::test]
 async fn values_that_nest_without_end_are_refused() {

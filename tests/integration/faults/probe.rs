@@ -23,6 +23,7 @@ pub(crate) trait Probe {
     async fn units(&self, units: Vec<()>) -> u64;
     async fn depth(&self, tree: Tree) -> u64;
     async fn table(&self, table: std::collections::BTreeMap<u64, Vec<Vec<u64>>>) -> u64;
+    async fn tables(&self) -> std::collections::BTreeMap<u64, Vec<Vec<u64>>>;
     async fn numbers(&self) -> Vec<u64>;
     async fn nothings(&self) -> Vec<()>;
     async fn grow(&self) -> Tree;
@@ -61,6 +62,10 @@ impl Probe for Prober {
             1 + tree.0.iter().map(depth).max().unwrap_or(0)
         }
         depth(&tree)
+    }
+
+    async fn tables(&self) -> std::collections::BTreeMap<u64, Vec<Vec<u64>>> {
+        std::collections::BTreeMap::new()
     }
 
     async fn numbers(&self) -> Vec<u64> {
@@ -143,10 +148,15 @@ impl Serving {
         peer
     }
 
+    /// A channel of its own.
+    pub(crate) async fn channel(&self) -> Channel {
+        Channel::connect(&self.address).await.unwrap()
+    }
+
     /// What must hold after every case: a fresh client is served within a second.
     pub(crate) async fn serves_a_fresh_client(&self) {
         let fresh = async {
-            let probe = ProbeClient::new(Channel::connect(&self.address).await.unwrap());
+            let probe = ProbeClient::new(self.channel().await);
             assert_eq!(probe.add(20, 22).await.unwrap(), 42);
         };
         within_time(Duration::from_secs(1), "serving a fresh client", fresh).await;

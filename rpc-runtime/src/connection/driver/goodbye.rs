@@ -174,6 +174,8 @@ impl Driver {
         self.shared.weigh(&mut state);
         drop(state);
         drop(unwritten);
+        // The peer may take its time to read why; no call goes through from now on.
+        self.shared.tell_closed(&reason);
         wakers.into_iter().for_each(Waker::wake);
         self.goodbye.by = Some(self.admission.now + LINGER);
         self.goodbye.broken = Some(reason);

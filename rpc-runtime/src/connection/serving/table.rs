@@ -2,7 +2,8 @@
 //! such as a handler that is to be dropped, is handed out.
 
 // Its tasks are tokio's.
-#[cfg(all(test, not(shuttle)))]
+#[cfg(test)]
+#[cfg(not(shuttle))]
 mod tests;
 
 use std::{

@@ -1,5 +1,5 @@
-//! A pipe between two ends that takes and gives as much at a time as the lot decides, and may break after some bytes. Its
-//! lock is the checker's, so that others go on in the middle of a write.
+//! A pipe between two ends that takes and gives as much at a time as the lot decides, and may break after some bytes.
+//! Its lock is the checker's, so that others go on in the middle of a write.
 
 use std::{
     collections::VecDeque,

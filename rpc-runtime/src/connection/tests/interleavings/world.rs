@@ -49,7 +49,8 @@ pub(super) struct Book(Arc<Mutex<BTreeMap<u32, Page>>>, Arc<Mutex<Option<Waker>>
 struct Page {
     started: u32,
     ended: u32,
-    open: bool,
+    /// How often its gate was opened: it takes two.
+    opened: u32,
     waker: Option<Waker>,
 }
 
@@ -63,14 +64,16 @@ impl Book {
         self.lock().get(&tag).map_or(0, |page| page.started)
     }
 
-    /// Lets a handler end that waits at its gate, now or later.
+    /// Lets a handler end that waits at its gate, now or later, and wakes it twice on the way.
     pub(super) fn open(&self, tag: u32) {
-        let mut book = self.lock();
-        let page = book.entry(tag).or_default();
-        page.open = true;
-        let waker = page.waker.take();
-        drop(book);
-        waker.into_iter().for_each(Waker::wake);
+        for _ in 0..2 {
+            let mut book = self.lock();
+            let page = book.entry(tag).or_default();
+            page.opened += 1;
+            let waker = page.waker.take();
+            drop(book);
+            waker.into_iter().for_each(Waker::wake);
+        }
     }
 
     /// No handler is left at work, and none was started twice. Waits for tasks that are being ended.
@@ -95,7 +98,7 @@ impl Book {
         poll_fn(|cx| {
             let mut book = self.lock();
             let page = book.entry(tag).or_default();
-            if page.open {
+            if page.opened >= 2 {
                 return Poll::Ready(());
             }
             page.waker = Some(cx.waker().clone());
