@@ -20,7 +20,7 @@ use crate::{
     call::{Ending, OutgoingRequest, ServiceName},
     codec::CodecKind,
     connection::{Connection, ConnectionState, Endpoint, tests::parse_all},
-    limits::Limits,
+    limits::{Limits, MEMORY},
     metadata::Metadata,
     router::Router,
     status::{Code, Status},
@@ -149,10 +149,11 @@ pub(super) async fn play(kind: Kind, shared: bool, fault: Option<Fault>) -> Repo
     let mut router = Router::default();
     router.register(&SceneServer::new(stage.clone())).unwrap();
     let serving = async {
-        let endpoint = Endpoint::new(Limits::default(), router);
+        let endpoint = Endpoint::new(Limits::default(), MEMORY, router);
+        let endpoint = Arc::new(endpoint.listening("", CodecKind::available().to_vec()));
         let (connection, running) = match Connection::accept(far, &endpoint).await {
             Ok(accepted) => accepted,
-            Err(status) => return status,
+            Err(turned_away) => return turned_away.status,
         };
         let ended = running.await;
         assert_eq!(connection.outstanding(), 0);
@@ -160,7 +161,7 @@ pub(super) async fn play(kind: Kind, shared: bool, fault: Option<Fault>) -> Repo
     };
     let calling = async {
         let watch = watch::Sender::new(ConnectionState::Idle);
-        let endpoint = Endpoint::new(Limits::default(), Router::default());
+        let endpoint = Arc::new(Endpoint::new(Limits::default(), MEMORY, Router::default()));
         match Connection::dial(near, &endpoint, CodecKind::Json, &Metadata::new(), watch).await {
             Ok(connection) => calls(connection, kind).await,
             Err(status) => {
