@@ -75,8 +75,8 @@ async fn answers_with_lengths_within_lengths_fail_their_calls_alone() {
     assert_fails(&channel, &mut raw, &body, probe.tables().start()).await;
 }
 
-/// D8: a map with a great many keys, in a request and in an answer; others are served meanwhile. No message of 4 MiB holds
-/// more than some 700,000.
+/// D8: a map with a great many keys, in a request and in an answer; others are served meanwhile. No message of 4 MiB
+/// holds more than some 700,000.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_map_of_very_many_keys_is_decoded_while_others_are_served() {
     const KEYS: u32 = 200_000;
