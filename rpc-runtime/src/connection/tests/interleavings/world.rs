@@ -52,6 +52,8 @@ struct Page {
     /// How often its gate was opened: it takes two.
     opened: u32,
     waker: Option<Waker>,
+    /// Who waits for the start.
+    opener: Option<Waker>,
 }
 
 impl Book {
@@ -76,6 +78,17 @@ impl Book {
         }
     }
 
+    /// The same once the handler is there: the wakes come while it is polled.
+    pub(super) fn open_started(&self, tag: u32) {
+        shuttle::future::block_on(poll_fn(|cx| {
+            let mut book = self.lock();
+            let page = book.entry(tag).or_default();
+            page.opener = Some(cx.waker().clone());
+            if page.started > 0 { Poll::Ready(()) } else { Poll::Pending }
+        }));
+        self.open(tag);
+    }
+
     /// No handler is left at work, and none was started twice. Waits for tasks that are being ended.
     pub(super) fn is_closed(&self) {
         shuttle::future::block_on(poll_fn(|cx| {
@@ -89,7 +102,12 @@ impl Book {
     }
 
     fn enter(&self, tag: u32) -> Entry {
-        self.lock().entry(tag).or_default().started += 1;
+        let mut book = self.lock();
+        let page = book.entry(tag).or_default();
+        page.started += 1;
+        let opener = page.opener.take();
+        drop(book);
+        opener.into_iter().for_each(Waker::wake);
         Entry(self.clone(), tag)
     }
 

@@ -69,11 +69,12 @@ fn all(bytes: &[u8]) -> Vec<usize> {
     (0..=bytes.len()).collect()
 }
 
-/// Around each frame's beginning, and here and there.
+/// At each frame's beginning, within its prefix and behind it, and here and there.
 fn borders(bytes: &[u8]) -> Vec<usize> {
+    let begins = session::starts(bytes).into_iter();
     let mut positions: Vec<usize> =
-        session::starts(bytes).into_iter().flat_map(|start| start.saturating_sub(2)..start + 18).collect();
-    positions.extend((0..bytes.len()).step_by(9_973));
+        begins.flat_map(|start| [start.saturating_sub(1), start, start + 3, start + 16]).collect();
+    positions.extend((0..bytes.len()).step_by(19_973));
     positions.retain(|position| *position <= bytes.len());
     positions.dedup();
     positions
@@ -103,12 +104,28 @@ fn a_transport_that_is_once_not_ready_at_any_byte_changes_nothing() {
     each_byte(Kind::Small, Act::NotReady, all);
 }
 
-/// A12 to A15 for messages in parts.
+/// A12, for messages in parts.
 #[test]
-fn messages_in_parts_survive_what_happens_around_their_borders() {
-    for act in [Act::Fail, Act::Block, Act::Split, Act::NotReady] {
-        each_byte(Kind::Large, act, borders);
-    }
+fn a_transport_that_fails_around_a_part_costs_what_was_in_flight_and_nothing_else() {
+    each_byte(Kind::Large, Act::Fail, borders);
+}
+
+/// A13, A14, for messages in parts.
+#[test]
+fn a_transport_that_blocks_around_a_part_holds_up_nobody_for_ever() {
+    each_byte(Kind::Large, Act::Block, borders);
+}
+
+/// G4, for messages in parts.
+#[test]
+fn a_part_that_comes_in_pieces_is_the_same_part() {
+    each_byte(Kind::Large, Act::Split, borders);
+}
+
+/// G4, for messages in parts.
+#[test]
+fn a_transport_that_is_once_not_ready_around_a_part_changes_nothing() {
+    each_byte(Kind::Large, Act::NotReady, borders);
 }
 
 /// What was recorded is what the tests above speak of.
