@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     connection::{Connection, Ended, Endpoint},
+    status::Code,
     transport::{Listener, Transport},
 };
 
@@ -140,6 +141,11 @@ async fn serve_one(transport: Transport, endpoint: &Arc<Endpoint>, mut phase: wa
     };
     let (connection, running) = match accepted {
         Ok(accepted) => accepted,
+        // As many as come while there is no memory: they are told, and counted.
+        Err(status) if status.code() == Code::ResourceExhausted => {
+            tracing::debug!("{peer} was turned away: {status}");
+            return;
+        }
         Err(status) => {
             tracing::warn!("{peer} was turned away: {status}");
             return;
