@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use crate::{
-    status::Status,
+    status::{Code, Status},
     transport::Transport,
     wire::{ForeignProtocol, HandshakeError},
 };
@@ -34,10 +34,15 @@ impl From<Status> for TurnedAway {
 }
 
 impl TurnedAway {
-    /// One line: a warning, but for foreign peers when there was one of the same protocol not long ago.
+    /// One line: a warning, but for foreign peers when there was one of the same protocol not long ago, and for as
+    /// many as come while there is no memory, who are told and counted.
     pub(crate) fn log(&self, peer: &str, log: &ForeignLog) {
         let status = &self.status;
-        let said = self.foreign.map_or(Said::First { unsaid: 0 }, |protocol| log.note(protocol, Instant::now()));
+        let said = match self.foreign {
+            Some(protocol) => log.note(protocol, Instant::now()),
+            None if status.code() == Code::ResourceExhausted => Said::Again,
+            None => Said::First { unsaid: 0 },
+        };
         match said {
             Said::First { unsaid: 0 } => tracing::warn!("{peer} was turned away: {status}"),
             Said::First { unsaid } => {

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     connection::{Connection, Ended, Endpoint},
+    status::Code,
     transport::{Listener, Transport},
 };
 

@@ -173,8 +173,9 @@ async fn a_process_with_few_descriptors() {
             _ => {}
         }
         let refused = handle.stats().refused.descriptors;
-        let warnings = log.warnings();
-        println!("answer: {} taken, {refused} refused, {} warnings", taken.len(), warnings.len());
+        // Not those of the peers that came and went meanwhile.
+        let warnings = log.warnings().into_iter().filter(|line| line.starts_with("accepting")).count();
+        println!("answer: {} taken, {refused} refused, {warnings} warnings", taken.len());
     }
 }
 
