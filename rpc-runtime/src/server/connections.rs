@@ -16,7 +16,6 @@ use super::{
 };
 use crate::{
     connection::{Connection, Ended, Endpoint},
-    status::Code,
     transport::{Listener, Transport},
 };
 
