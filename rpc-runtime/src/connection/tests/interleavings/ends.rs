@@ -165,3 +165,19 @@ fn no_call_is_taken_once_a_connection_has_ended() {
         world.ended().book.is_closed();
     });
 }
+
+/// Nothing else wakes a driver here: what is asked of it in the middle of its turn is seen in that turn or the next.
+#[test]
+fn an_idle_connection_that_is_ended_at_any_moment_ends() {
+    check(300, || {
+        let world = World::new(Setting::default());
+        let (end, how) = (if one_in(2) { world.client.clone() } else { world.server.clone() }, up_to(2));
+        let ending = thread::spawn(move || match how {
+            0 => end.close(),
+            1 => end.drain(),
+            _ => end.abort(),
+        });
+        ending.join().unwrap();
+        world.ended().book.is_closed();
+    });
+}
