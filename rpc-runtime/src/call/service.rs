@@ -73,16 +73,13 @@ impl CallService {
     }
 
     /// Leads a call through the layers. When no attempt of it can have run, its failure is *not executed*.
-    pub(crate) fn lead(&self, request: Request) -> impl Future<Output = Result<Response, Status>> + Send + use<> {
-        let mut service = self.clone();
+    pub(crate) async fn lead(mut self, request: Request) -> Result<Response, Status> {
         let destination = Arc::clone(&request.destination);
-        async move {
-            let outcome = match poll_fn(|cx| service.poll_ready(cx)).await {
-                Ok(()) => service.call(request).await,
-                Err(status) => Err(status),
-            };
-            outcome.map_err(|status| destination.attempts().judge(status))
-        }
+        let outcome = match poll_fn(|cx| self.poll_ready(cx)).await {
+            Ok(()) => self.call(request).await,
+            Err(status) => Err(status),
+        };
+        outcome.map_err(|status| destination.attempts().judge(status))
     }
 }
 
@@ -101,22 +98,14 @@ impl Service<Request> for CallService {
     fn call(&mut self, request: Request) -> ResponseFuture {
         match &mut self.0 {
             Inner::Layered(service) => service.call(request),
-            Inner::Destination => Box::pin(async move {
-                let destination = Arc::clone(&request.destination);
-                let attempt = Attempt::begin(destination.attempts());
-                let outcome = Arc::clone(&destination).reach(request).await;
-                if outcome.as_ref().is_err_and(|status| !status.may_have_run()) {
-                    attempt.has_not_run();
-                }
-                outcome
-            }),
+            Inner::Destination => Arc::clone(&request.destination).reach(request),
         }
     }
 }
 
 /// Where a call goes: to a server, or to a handler. One for each call.
 pub(crate) trait Destination: Send + Sync {
-    /// Makes one attempt.
+    /// Makes one attempt, and [counts](Attempts::count) it.
     fn reach(self: Arc<Self>, request: Request) -> ResponseFuture;
 
     /// The attempts of this call so far.
@@ -145,6 +134,19 @@ impl Attempts {
     /// Whether an attempt is being made at this moment.
     pub(crate) fn is_under_way(&self) -> bool {
         self.under_way.load(Relaxed) > 0
+    }
+
+    /// Counts an attempt: from its first poll it may have run, unless its outcome says otherwise.
+    pub(crate) async fn count(
+        &self,
+        attempt: impl Future<Output = Result<Response, Status>>,
+    ) -> Result<Response, Status> {
+        let counted = Attempt::begin(self);
+        let outcome = attempt.await;
+        if outcome.as_ref().is_err_and(|status| !status.may_have_run()) {
+            counted.has_not_run();
+        }
+        outcome
     }
 
     fn may_have_run(&self) -> bool {

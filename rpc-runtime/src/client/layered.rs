@@ -18,7 +18,7 @@ use crate::{
 /// waited for.
 const GRACE: Duration = Duration::from_millis(100);
 
-/// Leads a call through the layers, within its deadline.
+/// Leads a call through the layers of its channel, within its deadline.
 pub(super) async fn call(
     channel: Channel,
     layers: CallService,
@@ -69,13 +69,16 @@ impl Destination for Sending {
             let Request { method, service, deadline, metadata, body, .. } = request;
             let name = service.clone();
             let request = OutgoingRequest { service, method: method.name, metadata, body: body.into_bytes() };
-            let answer = if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-                Answer::of_status(late("there was no time left for another attempt"))
-            } else {
-                self.channel.reach(request, deadline).await
+            let attempt = async {
+                let answer = if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                    Answer::of_status(late("there was no time left for another attempt"))
+                } else {
+                    self.channel.reach(request, deadline).await
+                };
+                let outcome: Result<Response, Status> = answer.into();
+                outcome.map_err(|status| status.in_method(name.as_str(), method.name).at(self.channel.address()))
             };
-            let outcome: Result<Response, Status> = answer.into();
-            outcome.map_err(|status| status.in_method(name.as_str(), method.name).at(self.channel.address()))
+            self.attempts.count(attempt).await
         })
     }
 

@@ -28,7 +28,7 @@ pub(super) fn request(route: &Arc<Route>, codec: CodecKind, body: &[u8], scene: 
 }
 
 /// Leads it through the layers.
-pub(super) fn lead(layers: &CallService, request: Request) -> HandlerFuture {
+pub(super) fn lead(layers: CallService, request: Request) -> HandlerFuture {
     let led = layers.lead(request);
     Box::pin(async move {
         match led.await {
@@ -59,13 +59,15 @@ impl Destination for Handling {
         let Request { codec, deadline, metadata, body, extensions, .. } = request;
         let (method, peer) = (self.route.descriptor, Arc::clone(&self.peer));
         let scene = Scene { method, peer, deadline, metadata, extensions };
-        let started = Running::start_handler(&self.route, codec, body.bytes(), scene);
         Box::pin(async move {
-            let finished = match started {
-                Ok(mut running) => poll_fn(|cx| running.poll(cx)).await,
-                Err(finished) => finished,
+            let attempt = async {
+                let finished = match Running::start_handler(&self.route, codec, body.bytes(), scene) {
+                    Ok(mut running) => poll_fn(|cx| running.poll(cx)).await,
+                    Err(finished) => finished,
+                };
+                finished.into()
             };
-            finished.into()
+            self.attempts.count(attempt).await
         })
     }
 

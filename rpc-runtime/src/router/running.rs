@@ -35,7 +35,7 @@ impl Running {
     pub(crate) fn start(route: &Arc<Route>, codec: CodecKind, body: &[u8], scene: Scene) -> Result<Self, Finished> {
         let Some(layers) = &route.layers else { return Self::start_handler(route, codec, body, scene) };
         let request = layered::request(route, codec, body, &scene);
-        Self::make(route, scene, || Ok(layered::lead(layers, request)))
+        Self::make(route, scene, || Ok(layered::lead(layers.clone(), request)))
     }
 
     /// The same without layers.
