@@ -118,16 +118,21 @@ impl Accounts {
 
     /// Finds those who hold most, no more of them than it takes, for their owner to be told.
     pub(super) fn relieve(&self) -> Vec<Weak<Serving>> {
-        let mut told = Vec::new();
+        let (mut told, mut shares) = (Vec::new(), Vec::new());
         let registry = self.registry();
         while self.is_full() {
-            let shares = registry.live.values().map(|live| (live.account.staying(), live));
-            let Some((share, live)) = shares.max_by_key(|(share, _)| *share).filter(|(share, _)| *share > 0) else {
+            let staying = registry.live.values().map(|live| (live.account.staying(), live));
+            let Some((share, live)) = staying.max_by_key(|(share, _)| *share).filter(|(share, _)| *share > 0) else {
                 break;
             };
-            tracing::debug!("a connection that holds {share} bytes is closed for want of memory");
             live.account.leave();
             told.push(Weak::clone(&live.serving));
+            shares.push(share);
+        }
+        drop(registry);
+        // Whoever listens to the log is code of users.
+        for share in shares {
+            tracing::debug!("a connection that holds {share} bytes is closed for want of memory");
         }
         told
     }
