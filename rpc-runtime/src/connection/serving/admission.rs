@@ -252,7 +252,7 @@ impl Admission {
                 verdict = window_broken(window);
             }
         }
-        self.serving.tell(&mut table);
+        table.tell(&self.serving.shared.account);
         let runner = table.runner.take();
         drop(table);
         wake(runner);
