@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use rpc_runtime::{Code, CodecKind, ConnectionState, Limits};
+use rpc_runtime::{Channel, Code, CodecKind, ConnectionState, Limits};
 use tokio::{runtime::Handle, time::Instant};
 
 use super::{
-    probe::{ProbeClient, Serving, client_and_raw_server},
+    probe::{ProbeClient, Serving, client_and_raw_server, client_and_raw_server_with},
     raw::{
         self, CREDIT, END, GO_AWAY, MESSAGE, MORE, PING, PONG, REQUEST, RESPONSE, field, frame, prefix, varint, within,
     },
@@ -187,12 +187,9 @@ pub(super) async fn tasks_are_back(before: usize) {
 /// A limit that is not named by anything else here: what a client allows holds for its server too.
 #[tokio::test]
 async fn too_many_faults_of_a_server_end_its_connection_and_name_the_limit() {
-    let (near, far) = tokio::io::duplex(1 << 20);
-    let mut raw = raw::Peer::new(far);
-    let limits = Limits::default().protocol_errors(3);
-    let dialled = rpc_runtime::Channel::builder().codec(CodecKind::Json).limits(limits).handshake(near, "raw");
-    let (channel, ()) = tokio::join!(dialled, raw.accept("json"));
-    let call = ProbeClient::new(channel.unwrap()).add(1, 2).start();
+    let builder = Channel::builder().limits(Limits::default().protocol_errors(3));
+    let (channel, mut raw) = client_and_raw_server_with(builder, CodecKind::Json).await;
+    let call = ProbeClient::new(channel).add(1, 2).start();
     raw.frame_of(REQUEST).await;
     raw.send(&frame(END, 0, 4_000, &[], &[]).repeat(4)).await;
     let failure = within("the failure", call).await.unwrap_err();

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use rpc_runtime::{
-    ChannelBuilder, Codec, CodecError, DecodeValue, EncodeValue, ServerBuilder, ServerHandle, prelude::*,
+    ChannelBuilder, Codec, CodecError, DecodeValue, EncodeValue, ServerBuilder, ServerHandle, Stats, prelude::*,
 };
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncRead, AsyncWrite, DuplexStream},
     net::TcpStream,
     task::JoinSet,
+    time::Instant,
 };
 
 use super::raw::{Peer, within, within_time};
@@ -116,7 +117,11 @@ impl Serving {
     }
 
     pub(crate) async fn start_with(limits: Limits) -> Self {
-        let server = server(limits).bind("tcp://127.0.0.1:0").await.unwrap();
+        Self::start_from(server(limits)).await
+    }
+
+    pub(crate) async fn start_from(builder: ServerBuilder) -> Self {
+        let server = builder.bind("tcp://127.0.0.1:0").await.unwrap();
         let (address, handle) = (server.local_address().to_owned(), server.handle());
         let mut tasks = JoinSet::new();
         tasks.spawn(async {
@@ -162,9 +167,23 @@ impl Serving {
         within_time(Duration::from_secs(1), "serving a fresh client", fresh).await;
     }
 
+    /// Waits until the counters say so.
+    pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Stats) -> bool) {
+        until(what, || self.handle.stats(), holds).await;
+    }
+
     /// The server returns once `shut_down` was asked of its handle.
     pub(crate) async fn returned(mut self) {
         within("the return of the server", self.tasks.join_next()).await.expect("it was serving").unwrap();
+    }
+}
+
+/// Waits until these counters say so.
+pub(crate) async fn until(what: &str, stats: impl Fn() -> Stats, holds: impl Fn(&Stats) -> bool) {
+    let bound = Instant::now() + Duration::from_secs(20);
+    while !holds(&stats()) {
+        assert!(Instant::now() < bound, "{what}: {:?}", stats());
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
@@ -196,18 +215,18 @@ impl Served {
 
 /// A client and the raw accepting side that it shook hands with.
 pub(crate) async fn client_and_raw_server(codec: CodecKind) -> (Channel, Peer<DuplexStream>) {
-    let (near, far) = tokio::io::duplex(1 << 20);
-    let mut raw = Peer::new(far);
-    let dialled = Channel::builder().codec(codec).handshake(near, "raw");
-    let (channel, ()) = tokio::join!(dialled, raw.accept(codec.name()));
-    (channel.unwrap(), raw)
+    client_and_raw_server_with(Channel::builder(), codec).await
 }
 
-/// The same with settings, and bincode.
-pub(crate) async fn client_and_raw_server_with(builder: ChannelBuilder) -> (Channel, Peer<DuplexStream>) {
+/// The same with settings.
+pub(crate) async fn client_and_raw_server_with(
+    builder: ChannelBuilder,
+    codec: CodecKind,
+) -> (Channel, Peer<DuplexStream>) {
     let (near, far) = tokio::io::duplex(1 << 20);
     let mut raw = Peer::new(far);
-    let (channel, ()) = tokio::join!(builder.codec(CodecKind::Bincode).handshake(near, "raw"), raw.accept("bincode"));
+    let dialled = builder.codec(codec).handshake(near, "raw");
+    let (channel, ()) = tokio::join!(dialled, raw.accept(codec.name()));
     (channel.unwrap(), raw)
 }
 
