@@ -111,7 +111,7 @@ pub(super) async fn accept(transport: &mut Transport, endpoint: &Endpoint) -> Re
         refuse(transport, codecs, Code::Unimplemented, text.clone()).await;
         return Err(Status::of_call(Code::Unimplemented, text).into());
     }
-    let Some(codec) = endpoint.codecs.iter().copied().find(|codec| codec.name() == hello.codec) else {
+    let Some(codec) = codecs.iter().copied().find(|codec| codec.name() == hello.codec) else {
         let text = format!("the codec {:?} is not known here", hello.codec);
         refuse(transport, codecs, Code::Unimplemented, text.clone()).await;
         return Err(Status::of_call(Code::Unimplemented, text).into());
@@ -127,18 +127,18 @@ pub(super) async fn accept(transport: &mut Transport, endpoint: &Endpoint) -> Re
     Ok(Agreement { codec, remote: hello.grant, metadata })
 }
 
-/// Tells the peer why there is no connection, and leaves it time to read that.
+/// [Tells](tell_refusal) the peer why there is no connection, and [leaves it time](discard) to read that.
 pub(super) async fn refuse(transport: &mut Transport, codecs: &[CodecKind], code: Code, reason: String) {
     tell_refusal(transport, codecs, code, reason).await;
     discard(transport).await;
 }
 
-/// The first half of it.
+/// Tells the peer why there is no connection.
 pub(super) async fn tell_refusal(transport: &mut Transport, codecs: &[CodecKind], code: Code, reason: String) {
     tell(transport, &wire::encode_answer(&Answer::Refusal(refusal(codecs, code, reason)))).await;
 }
 
-/// The second half.
+/// Leaves a peer that was refused time to read the refusal.
 pub(super) async fn discard(transport: &mut Transport) {
     read_on(transport, DISCARD).await;
 }

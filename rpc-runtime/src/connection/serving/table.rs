@@ -1,7 +1,7 @@
 //! The table of the peer's calls: who waits, who is polled by the runner, who has a task. Pure; what is user code,
 //! such as a handler that is to be dropped, is handed out.
 
-// Its tasks are tokio's.
+// Its tasks are tokio's, not shuttle's. In two attributes: clippy knows a module of tests by the first.
 #[cfg(test)]
 #[cfg(not(shuttle))]
 mod tests;
