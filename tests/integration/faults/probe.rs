@@ -1,4 +1,5 @@
-//! The service that raw peers call, served over TCP or over one pipe, and what a fresh client must find afterwards.
+//! The service that raw peers call, served over TCP or over one pipe; what a fresh client must find afterwards, what
+//! calls beside it feel, and what tasks are left.
 
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncRead, AsyncWrite, DuplexStream},
     net::TcpStream,
+    runtime::Handle,
     task::JoinSet,
     time::Instant,
 };
@@ -228,6 +230,46 @@ pub(crate) async fn client_and_raw_server_with(
     let dialled = builder.codec(codec).handshake(near, "raw");
     let (channel, ()) = tokio::join!(dialled, raw.accept(codec.name()));
     (channel.unwrap(), raw)
+}
+
+/// The 99th of 100 parts of the times that calls take while something happens.
+pub(crate) async fn slowest_beside(probe: &ProbeClient, happening: impl Future<Output = ()>) -> Duration {
+    let mut happening = std::pin::pin!(happening);
+    let mut times = Vec::new();
+    loop {
+        let began = Instant::now();
+        let mut call = probe.add(20, 22).start();
+        let over = tokio::select! {
+            biased;
+            () = &mut happening => true,
+            sum = &mut call => {
+                assert_eq!(sum.unwrap(), 42);
+                times.push(began.elapsed());
+                continue;
+            }
+        };
+        if over {
+            assert_eq!(within("a call beside it", call).await.unwrap(), 42);
+            times.push(began.elapsed());
+            break;
+        }
+    }
+    times.sort_unstable();
+    times[times.len() * 99 / 100]
+}
+
+pub(crate) fn tasks() -> usize {
+    Handle::current().metrics().num_alive_tasks()
+}
+
+/// Waits until there are no more tasks than before.
+pub(crate) async fn tasks_are_back(before: usize) {
+    let back = async {
+        while tasks() > before {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    within("the end of all tasks that were begun", back).await;
 }
 
 /// The arguments of `add` in each codec.
