@@ -1,4 +1,5 @@
 //! One server and a client for each codec beside one another: the same calls, and what each codec makes of a value.
+//! `cargo run --example codecs`
 
 use rpc_runtime::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ pub trait Atlas {
 }
 
 /// A place with a name.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Place {
     name: String,
     metres: f32,

@@ -1,5 +1,6 @@
 //! A codec of one's own: JSON with a checksum in front, so that a byte that changed on the way is seen. The guard that
 //! stands before the built-in codecs stands before this one, too.
+//! `cargo run --example custom_codec`
 
 use rpc_runtime::{Codec, CodecError, DecodeValue, EncodeValue, prelude::*};
 

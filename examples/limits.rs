@@ -1,5 +1,6 @@
 //! Limits on both sides: a message that is too large, a queue that is full, a server without room for another
 //! connection, and what `stats()` says of it all.
+//! `cargo run --example limits`
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What generated code names. Not for use by hand: it changes without notice.
+//! What generated code names, and the measurements of the codecs. Not for use by hand: it changes without notice.
 
 pub use crate::{
     client::Client,

@@ -10,12 +10,12 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use rpc_runtime::{Channel, Code, Limits, Server, Status};
+use rpc_runtime::{Channel, Code, CodecKind, Limits, Stats, Status};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::faults::{
-    probe::{self, ProbeClient, Served, Serving, client_and_raw_server_with},
+    probe::{self, ProbeClient, Served, Serving, client_and_raw_server},
     raw::{self, CREDIT, GO_AWAY, MORE, PING, PONG, Peer, REQUEST, RESOURCE_EXHAUSTED, RESPONSE},
     raw::{field, frame, names, request, varint, within, within_time},
 };
@@ -66,8 +66,7 @@ async fn max_message_is_named_by_the_sender_of_a_request_and_of_a_reply() {
     assert_eq!(probe.channel().stats().refused.max_message, 1);
     // A list of numbers comes back longer than it went.
     let mut peer = serving.peer().await;
-    let grant = r#"{"max_message":20000}"#;
-    peer.send(&raw::handshake(&format!(r#"{{"versions":{{"min":1,"max":1}},"codec":"json","grant":{grant}}}"#))).await;
+    peer.send(&raw::hello_granting("json", r#"{"max_message":20000}"#)).await;
     peer.handshake().await;
     peer.send(&request(2, "echo", format!("[\"{}\"]", "\\u0001".repeat(4_000)).as_bytes())).await;
     let reply = peer.reply(2).await;
@@ -107,7 +106,7 @@ async fn max_metadata_is_named_by_both_sides_for_requests_and_responses() {
     peer.send(&frame(REQUEST, 0, 2, &[names("Probe", "add"), entries(65)].concat(), b"[1,2]")).await;
     assert_refuses(&peer.reply(2).await, &["max_metadata", "65", "64"]);
     assert_eq!(serving.handle.stats().refused.max_metadata, 1);
-    let (channel, mut raw) = client_and_raw_server_with(Channel::builder()).await;
+    let (channel, mut raw) = client_and_raw_server(CodecKind::Bincode).await;
     let call = ProbeClient::new(channel).add(1, 2).start();
     let id = raw.frame_of(REQUEST).await.id;
     raw.send(&frame(RESPONSE, 0, id, &entries(65), &[6])).await;
@@ -139,7 +138,7 @@ async fn a_body_above_64_kib_is_no_frame_and_longer_messages_leave_in_parts_of_t
     let text = peer.broken_off().await.message().to_owned();
     assert!(text.contains("65537") && text.contains("65536"), "{text}");
     assert_eq!(serving.handle.stats().closed.protocol, 1);
-    let (channel, mut raw) = client_and_raw_server_with(Channel::builder()).await;
+    let (channel, mut raw) = client_and_raw_server(CodecKind::Bincode).await;
     let _call = ProbeClient::new(channel).echo("x".repeat(200_000)).start();
     let parts = [raw.frame().await, raw.frame().await, raw.frame().await, raw.frame().await];
     assert_eq!(parts.each_ref().map(|part| part.flags), [MORE, MORE, MORE, 0]);
@@ -148,7 +147,7 @@ async fn a_body_above_64_kib_is_no_frame_and_longer_messages_leave_in_parts_of_t
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_waits_for_the_request_window_names_it_at_its_deadline() {
-    let (channel, mut raw) = client_and_raw_server_with(Channel::builder()).await;
+    let (channel, mut raw) = client_and_raw_server(CodecKind::Bincode).await;
     let probe = ProbeClient::new(channel.clone());
     // The peer grants 4 MiB and gives nothing back.
     let first = probe.echo("x".repeat(3 << 20)).start();
@@ -167,9 +166,8 @@ async fn as_many_handlers_run_as_is_allowed_and_who_waits_too_long_is_told() {
         let probe = ProbeClient::new(Channel::connect(serving.address()).await.unwrap());
         let running: Vec<_> = (0..most).map(|_| probe.wait().start()).collect();
         let waits: Vec<_> = (0..20).map(|_| probe.wait().start()).collect();
-        while serving.handle.stats().served_in_flight < most + 20 || serving.handle.stats().running < most {
-            tokio::task::yield_now().await;
-        }
+        let all = |stats: &Stats| stats.served_in_flight == most + 20 && stats.running == most;
+        serving.until("all are there", all).await;
         // The peer's own clock must not end it first.
         let mut peer = serving.dialled("json").await;
         for id in 1..=most as u64 {
@@ -179,7 +177,7 @@ async fn as_many_handlers_run_as_is_allowed_and_who_waits_too_long_is_told() {
         let late = [names("Probe", "add"), timeout].concat();
         peer.send(&frame(REQUEST, 0, 9_000, &late, b"[1,2]")).await;
         let reply = peer.reply(9_000).await;
-        assert_eq!((reply.code(), reply.is_not_executed()), (4, true), "{reply:?}");
+        assert_eq!((reply.code(), reply.is_not_executed()), (raw::DEADLINE_EXCEEDED, true), "{reply:?}");
         let text = reply.message();
         let words = [format!("while {most} handlers ran"), format!("the limit is {most}")];
         assert!(text.starts_with("running: ") && words.iter().all(|word| text.contains(word)), "{text}");
@@ -189,7 +187,7 @@ async fn as_many_handlers_run_as_is_allowed_and_who_waits_too_long_is_told() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_request_that_waits_for_unsent_responses_is_told_so() {
     let (mut peer, _served) = {
         let (near, far) = tokio::io::duplex(1_024);
@@ -206,7 +204,7 @@ async fn a_request_that_waits_for_unsent_responses_is_told_so() {
     tokio::time::sleep(Duration::from_millis(600)).await;
     drop(peer.head(12 + 10_002).await);
     let reply = peer.reply(4).await;
-    assert_eq!((reply.code(), reply.is_not_executed()), (4, true), "{reply:?}");
+    assert_eq!((reply.code(), reply.is_not_executed()), (raw::DEADLINE_EXCEEDED, true), "{reply:?}");
     let text = reply.message();
     assert!(text.starts_with("unsent_responses: ") && text.contains("the limit is 4000"), "{text}");
 }
@@ -232,7 +230,7 @@ async fn drain_timeout_is_named_to_the_calls_that_it_cuts_off() {
     for (set, expected) in [(None, 30), (Some(Duration::from_secs(3)), 3)] {
         let builder = probe::server(Limits::default());
         let builder = set.into_iter().fold(builder, |builder, timeout| builder.drain_timeout(timeout));
-        let server: Server = builder.bind("tcp://127.0.0.1:0").await.unwrap();
+        let server = builder.bind("tcp://127.0.0.1:0").await.unwrap();
         let (address, handle) = (server.local_address().to_owned(), server.handle());
         let mut serving = tokio::task::JoinSet::new();
         serving.spawn(server.serve());
@@ -263,7 +261,7 @@ async fn what_is_counted_is_told_on_both_sides_and_stays_after_the_end() {
     assert_eq!((stats.memory_limit, stats.memory_held), (256 << 20, 0), "{stats:?}");
     drop(hanging);
     let stats = channel.stats();
-    assert!(stats.calls_abandoned <= 1, "until the server has answered the Cancel");
+    assert_eq!(stats.calls_abandoned, 1, "until the server has answered the Cancel");
     let at_server = serving.handle.stats();
     assert_eq!((at_server.connections, at_server.connections_total), (1, 1));
     // Unknown kinds, an unknown method, a fault, good-bye.
@@ -275,12 +273,7 @@ async fn what_is_counted_is_told_on_both_sides_and_stays_after_the_end() {
     peer.send(&request(4, "add", b"[1,2]")).await;
     assert_eq!(raw::frames(&peer.rest().await).pop().unwrap().kind, GO_AWAY, "more credit than was used");
     drop((peer, probe, channel));
-    let settled = async {
-        while serving.handle.stats().connections > 0 {
-            tokio::task::yield_now().await;
-        }
-    };
-    within("the end of the connections", settled).await;
+    serving.until("the end of the connections", |stats| stats.connections == 0).await;
     let stats = serving.handle.stats();
     assert_eq!((stats.unknown_frames, stats.refused.unimplemented, stats.late_responses), (2, 1, 1), "{stats:?}");
     assert_eq!((stats.protocol_faults, stats.closed.protocol), (1, 1), "{stats:?}");
@@ -292,21 +285,14 @@ async fn what_is_counted_is_told_on_both_sides_and_stays_after_the_end() {
 async fn peers_that_do_not_get_through_their_handshake_are_counted() {
     let serving = Serving::start_with(Limits::default().handshake_timeout(Duration::from_millis(200))).await;
     let silent = serving.peer().await;
-    while serving.handle.stats().handshakes == 0 {
-        tokio::task::yield_now().await;
-    }
+    serving.until("the silent one", |stats| stats.handshakes == 1).await;
     let mut foreign = serving.peer().await;
     foreign.send(b"GET / HTTP/1.1\r\n\r\n").await;
     let mut unknown = serving.peer().await;
     unknown.send(&raw::hello("cbor")).await;
     unknown.handshake().await;
     drop(unknown);
-    let counted = async {
-        while serving.handle.stats().refused.handshake < 3 {
-            tokio::task::yield_now().await;
-        }
-    };
-    within("the three", counted).await;
+    serving.until("the three", |stats| stats.refused.handshake == 3).await;
     assert_eq!(serving.handle.stats().handshakes, 0);
     drop(silent);
     serving.serves_a_fresh_client().await;

@@ -69,7 +69,7 @@ impl Context {
             .try_with(|current| current.borrow_mut().share())
             .ok()
             .flatten()
-            .map_or_else(Self::default, |s| Self(Some(s)))
+            .map_or_else(Self::default, |known| Self(Some(known)))
     }
 
     /// Whether there is no call.

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::{Body, Response, ServiceName, extensions::Extensions, service::Destination};
+use super::{Body, Destination, Extensions, Response, ServiceName};
 use crate::{
     buffer,
     codec::CodecKind,

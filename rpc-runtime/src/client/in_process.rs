@@ -43,7 +43,7 @@ impl InProcess {
         let started = self.start(settings, request, deadline);
         let mut running = match started {
             Ok(Ok(running)) => running,
-            Ok(Err(finished)) => return self.answer(settings, finished),
+            Ok(Err(finished)) => return answer(settings, finished),
             Err(status) => return Answer::of_status(status),
         };
         let finished = async {
@@ -61,7 +61,7 @@ impl InProcess {
             }),
         };
         match finished {
-            Ok(finished) => self.answer(settings, finished),
+            Ok(finished) => answer(settings, finished),
             Err(status) => Answer::of_status(status),
         }
     }
@@ -84,17 +84,17 @@ impl InProcess {
         let scene = Scene::new(route.descriptor, Arc::clone(&self.peer), deadline, metadata);
         Ok(Running::start(route, settings.codec, &body, scene))
     }
+}
 
-    fn answer(&self, settings: &Settings, finished: Finished) -> Answer {
-        let outcome: Result<Response, Status> = finished.into();
-        let limit = settings.limits.max_message;
-        match outcome {
-            Ok(response) if response.body().bytes().len() > limit as usize => {
-                let size = response.body().bytes().len();
-                let text = format!("the reply has {size} bytes, more than max_message, {limit}");
-                Answer::of_status(Status::of_call(Code::ResourceExhausted, text))
-            }
-            outcome => outcome.map_err(Status::received).into(),
+fn answer(settings: &Settings, finished: Finished) -> Answer {
+    let outcome: Result<Response, Status> = finished.into();
+    let limit = settings.limits.max_message;
+    match outcome {
+        Ok(response) if response.body().bytes().len() > limit as usize => {
+            let size = response.body().bytes().len();
+            let text = format!("the reply has {size} bytes, more than max_message, {limit}");
+            Answer::of_status(Status::of_call(Code::ResourceExhausted, text))
         }
+        outcome => outcome.map_err(Status::received).into(),
     }
 }

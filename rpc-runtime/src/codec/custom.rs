@@ -4,11 +4,11 @@
 
 use std::{cell::Cell, error::Error, fmt};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
     DecodeError, EncodeError,
-    guard::{self, Source},
+    guard::{self, Opaque},
 };
 
 /// Why a [`Codec`] could not write or read a value. `?` makes it of any error, `into()` of a text. What the peer is
@@ -126,37 +126,4 @@ pub(super) fn decode<'de, T: Deserialize<'de>>(codec: &dyn Codec, body: &'de [u8
     };
     codec.decode(body, DecodeValue { read: &mut read, length: body.len() }).map_err(DecodeError::new)?;
     value.take().ok_or_else(|| DecodeError::new("the codec read no value"))
-}
-
-/// A body of which only the length is known, not how much of it is read.
-pub(super) struct Opaque {
-    pub(super) length: usize,
-}
-
-impl<'de> Source<'de> for Opaque {
-    const ANNOUNCES: bool = true;
-    const TRACKED: bool = false;
-
-    #[inline]
-    fn remaining(&self) -> usize {
-        self.length
-    }
-
-    #[inline]
-    fn read_str<D, V>(&self, deserializer: D, visitor: V) -> Result<V::Value, D::Error>
-    where
-        D: Deserializer<'de>,
-        V: Visitor<'de>,
-    {
-        deserializer.deserialize_str(visitor)
-    }
-
-    #[inline]
-    fn read_bytes<D, V>(&self, deserializer: D, visitor: V) -> Result<V::Value, D::Error>
-    where
-        D: Deserializer<'de>,
-        V: Visitor<'de>,
-    {
-        deserializer.deserialize_bytes(visitor)
-    }
 }

@@ -1,6 +1,6 @@
 //! The codec `json`: serde_json, decoded through the guard.
 
-use serde::{Deserialize, Deserializer, Serialize, de::Visitor};
+use serde::{Deserialize, Serialize};
 
 use super::{
     DecodeError, EncodeError,
@@ -47,24 +47,6 @@ impl<'de> Source<'de> for Text {
     #[inline]
     fn remaining(&self) -> usize {
         0
-    }
-
-    #[inline]
-    fn read_str<D, V>(&self, deserializer: D, visitor: V) -> Result<V::Value, D::Error>
-    where
-        D: Deserializer<'de>,
-        V: Visitor<'de>,
-    {
-        deserializer.deserialize_str(visitor)
-    }
-
-    #[inline]
-    fn read_bytes<D, V>(&self, deserializer: D, visitor: V) -> Result<V::Value, D::Error>
-    where
-        D: Deserializer<'de>,
-        V: Visitor<'de>,
-    {
-        deserializer.deserialize_bytes(visitor)
     }
 }
 

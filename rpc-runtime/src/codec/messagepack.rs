@@ -13,9 +13,8 @@ use serde::{
 
 use super::{
     DecodeError, EncodeError,
-    custom::Opaque,
     format::Format,
-    guard::{self, DEPTH},
+    guard::{self, DEPTH, Opaque},
     named::Named,
 };
 use crate::descriptor::ArgumentDescriptor;

@@ -64,7 +64,14 @@ struct Share {
     leaving: bool,
 }
 
-/// What a share is made of. Each part is known to another lock or task, and told by whoever has it.
+/// A part of a share, and what was told of it last, in the hands of the lock or task that knows it.
+#[derive(Debug)]
+pub(super) struct Told {
+    part: Part,
+    bytes: usize,
+}
+
+/// What a share is made of.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Part {
     /// Frames and messages of which a part has come.
@@ -90,16 +97,10 @@ impl Accounts {
         self.limit
     }
 
-    /// Whether nothing new may be taken on.
-    pub(super) fn is_tight(&self) -> bool {
-        self.held() > self.limit / 4 * 3
-    }
-
-    /// Why nothing new is taken on.
+    /// Why nothing new is taken on, if that is so.
     pub(crate) fn refusal(&self) -> Option<Status> {
-        let held = self.held();
-        let limit = self.limit;
-        self.is_tight().then(|| {
+        let (held, limit) = (self.held(), self.limit);
+        (held > limit / 4 * 3).then(|| {
             let text = format!("memory: {held} bytes are held, above three quarters of the limit of {limit}");
             Status::of_call(Code::ResourceExhausted, text).not_executed()
         })
@@ -180,13 +181,8 @@ impl Account {
         &self.accounts
     }
 
-    /// What of so many bytes is told.
-    pub(super) fn rounded(bytes: usize) -> usize {
-        bytes & !(PAGE - 1)
-    }
-
     /// This part of the share is now so large. `true`: it has grown, and somebody has to go.
-    pub(super) fn tell(&self, part: Part, bytes: usize) -> bool {
+    fn tell(&self, part: Part, bytes: usize) -> bool {
         let mut share = self.share();
         let before = mem::replace(&mut share.parts[part as usize], bytes);
         // Wrapping, so that it may be less than before.
@@ -217,6 +213,26 @@ impl Account {
 
     fn share(&self) -> MutexGuard<'_, Share> {
         self.share.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Told {
+    pub(super) fn new(part: Part) -> Self {
+        Self { part, bytes: 0 }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// This part now holds so many bytes: told if that is another number of pages. `true`: it has grown, and somebody
+    /// has to go.
+    pub(super) fn tell(&mut self, account: &Account, bytes: usize) -> bool {
+        let bytes = bytes & !(PAGE - 1);
+        bytes != self.bytes && {
+            self.bytes = bytes;
+            account.tell(self.part, bytes)
+        }
     }
 }
 
@@ -277,7 +293,10 @@ mod tests {
         assert!(small.tell(Part::Output, 25_000), "the limit is reached");
         assert_eq!(accounts.relieve().len(), 1);
         assert_eq!((large.staying(), small.staying()), (0, 45_000));
-        assert!(!accounts.is_full() && accounts.is_tight(), "what is on its way out still counts for newcomers");
+        assert!(
+            !accounts.is_full() && accounts.refusal().is_some(),
+            "what is on its way out still counts for newcomers"
+        );
         assert!(accounts.relieve().is_empty());
         drop(large);
         accounts.exit(number, &Sums::default());

@@ -108,13 +108,11 @@ pub(super) async fn accept(transport: &mut Transport, endpoint: &Endpoint) -> Re
     let Versions { min, max } = hello.versions;
     if !(min..=max).contains(&VERSIONS.max) {
         let text = format!("version {} is spoken here, the peer speaks {min} to {max}", VERSIONS.max);
-        refuse(transport, codecs, Code::Unimplemented, text.clone()).await;
-        return Err(Status::of_call(Code::Unimplemented, text).into());
+        return Err(refuse_hello(transport, codecs, Code::Unimplemented, text).await);
     }
-    let Some(codec) = endpoint.codecs.iter().copied().find(|codec| codec.name() == hello.codec) else {
+    let Some(codec) = codecs.iter().copied().find(|codec| codec.name() == hello.codec) else {
         let text = format!("the codec {:?} is not known here", hello.codec);
-        refuse(transport, codecs, Code::Unimplemented, text.clone()).await;
-        return Err(Status::of_call(Code::Unimplemented, text).into());
+        return Err(refuse_hello(transport, codecs, Code::Unimplemented, text).await);
     };
     let grant = grant(&endpoint.limits);
     let welcome = Welcome { version: 1, codec: hello.codec, grant, features: Vec::new() };
@@ -127,20 +125,26 @@ pub(super) async fn accept(transport: &mut Transport, endpoint: &Endpoint) -> Re
     Ok(Agreement { codec, remote: hello.grant, metadata })
 }
 
-/// Tells the peer why there is no connection, and leaves it time to read that.
+/// [Tells](tell_refusal) the peer why there is no connection, and [leaves it time](discard) to read that.
 pub(super) async fn refuse(transport: &mut Transport, codecs: &[CodecKind], code: Code, reason: String) {
     tell_refusal(transport, codecs, code, reason).await;
     discard(transport).await;
 }
 
-/// The first half of it.
+/// Tells the peer why there is no connection.
 pub(super) async fn tell_refusal(transport: &mut Transport, codecs: &[CodecKind], code: Code, reason: String) {
     tell(transport, &wire::encode_answer(&Answer::Refusal(refusal(codecs, code, reason)))).await;
 }
 
-/// The second half.
+/// Leaves a peer that was refused time to read the refusal.
 pub(super) async fn discard(transport: &mut Transport) {
     read_on(transport, DISCARD).await;
+}
+
+/// Refuses what the peer asks for; gives the same as a status.
+async fn refuse_hello(transport: &mut Transport, codecs: &[CodecKind], code: Code, text: String) -> TurnedAway {
+    refuse(transport, codecs, code, text.clone()).await;
+    Status::of_call(code, text).into()
 }
 
 /// Answers what was no Hello, each protocol in its own way.
@@ -151,8 +155,7 @@ async fn turn_away(
     mut input: Vec<u8>,
 ) -> TurnedAway {
     let Some(protocol) = foreign::protocol_of(error) else {
-        refuse(transport, codecs, Code::InvalidArgument, error.to_string()).await;
-        return Status::of_call(Code::InvalidArgument, error.to_string()).into();
+        return refuse_hello(transport, codecs, Code::InvalidArgument, error.to_string()).await;
     };
     foreign::read_line(transport, protocol, &mut input).await;
     let reason = "a connection to this port begins with the magic bytes F5 52 50 43 0D 0A 1A 0A and a length";

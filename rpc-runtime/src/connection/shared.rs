@@ -13,7 +13,7 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{
     ConnectionState, Endpoint,
-    accounts::{Account, Part},
+    accounts::{Account, Part, Told},
     calls::Calls,
     frames::{Batch, Frames},
     liveness,
@@ -66,7 +66,7 @@ pub(super) struct State {
     /// Why the owner cuts it off, if it says so.
     pub(super) why: Option<String>,
     /// What was told of the memory of calls that wait and of the output.
-    told: usize,
+    told: Told,
 }
 
 /// What the owner of the connection asks of its driver.
@@ -102,7 +102,7 @@ impl Shared {
             driver_awaits_handlers: false,
             request: Request::Run,
             why: None,
-            told: 0,
+            told: Told::new(Part::Output),
         };
         Self {
             state: Mutex::new(state),
@@ -236,11 +236,7 @@ impl Shared {
     /// Tells what calls that wait and the output hold. `true`: there is no memory any more, and the driver is to see to
     /// that.
     pub(super) fn tell(&self, state: &mut State) -> bool {
-        let held = Account::rounded(state.calls.held() + state.output.held());
-        held != state.told && {
-            state.told = held;
-            self.account.tell(Part::Output, held)
-        }
+        state.told.tell(&self.account, state.calls.held() + state.output.held())
     }
 
     /// Asks the driver to do something; the strongest wish holds.
@@ -358,11 +354,9 @@ impl Shared {
     /// Refuses what the peer, or this side, does not allow.
     fn check(&self, request: &OutgoingRequest) -> Result<(), Status> {
         let accounts = self.account.accounts();
-        if accounts.is_tight() {
-            if let Some(refusal) = accounts.refusal() {
-                accounts.counts.refused(|refused| &mut refused.memory);
-                return Err(refusal);
-            }
+        if let Some(refusal) = accounts.refusal() {
+            accounts.counts.refused(|refused| &mut refused.memory);
+            return Err(refusal);
         }
         let exhausted = |reason: Reason, text| {
             accounts.counts.refused(reason);

@@ -2,7 +2,6 @@
 
 use std::{
     future::poll_fn,
-    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
 };
@@ -93,8 +92,7 @@ where
     fn call(&mut self, call: Request) -> ResponseFuture {
         let fresh = self.inner.clone();
         let ready = std::mem::replace(&mut self.inner, fresh.clone());
-        let called: R = (self.function)(call, Next { ready: Mutex::new(Some(ready)), fresh });
-        Box::pin(called) as Pin<Box<_>>
+        Box::pin((self.function)(call, Next { ready: Mutex::new(Some(ready)), fresh }))
     }
 }
 

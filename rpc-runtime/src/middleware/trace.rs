@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     call::{CallService, LayeredService, Request, Response, Side},
-    status::Status,
+    status::{Code, Status},
 };
 
 /// For channels and servers: a `tracing` span around each call, and its trace carried on.
@@ -95,7 +95,7 @@ impl End {
         let Some(span) = self.0.take() else { return };
         match outcome {
             Ok(response) => {
-                span.record("rpc.status_code", "OK");
+                span.record("rpc.status_code", Code::Ok.name());
                 if response.is_service_error() {
                     span.record("error.type", "service_error");
                 }
@@ -108,7 +108,7 @@ impl End {
 impl Drop for End {
     fn drop(&mut self) {
         if let Some(span) = self.0.take() {
-            fail(&span, "CANCELLED");
+            fail(&span, Code::Cancelled.name());
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::{
 
 /// Descriptors that are left to the process: for listeners, files, and connections that are being refused.
 const SPARE: u64 = 64;
-/// How long the oldest of them may take to be told the reason, once another needs its place.
+/// How long the oldest refusal may take to be told, once another needs its place.
 const PATIENCE: Duration = Duration::from_millis(20);
 
 /// The most connections there may be at a time, and why not more.

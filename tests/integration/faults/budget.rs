@@ -10,7 +10,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use rpc_runtime::{Channel, Code, ConnectionState, Limits};
+use rpc_runtime::{Channel, Code, CodecKind, ConnectionState, Limits};
 use tokio::net::TcpStream;
 
 use super::{
@@ -177,7 +177,10 @@ async fn ten_peers_with_256_unfinished_messages_each_hold_no_more_than_the_budge
         held = held.max(flooded.handle.stats().memory_held);
         grown = grown.max(resident().saturating_sub(before));
         match within_time(Duration::from_secs(5), "the honest call", honest.add(1, 2)).await {
-            Ok(sum) => served += usize::from(sum == 3),
+            Ok(sum) => {
+                assert_eq!(sum, 3);
+                served += 1;
+            }
             Err(status) => {
                 assert_eq!((status.code(), status.may_have_run()), (Code::ResourceExhausted, false), "{status}");
                 refused += 1;
@@ -216,7 +219,7 @@ async fn with_the_default_window_unfinished_messages_cost_their_peer_the_connect
 #[tokio::test]
 async fn a_channel_refuses_its_own_calls_above_three_quarters_and_is_closed_at_the_limit() {
     let builder = Channel::builder().memory(8 * MIB);
-    let (channel, mut raw) = client_and_raw_server_with(builder).await;
+    let (channel, mut raw) = client_and_raw_server_with(builder, CodecKind::Bincode).await;
     let probe = ProbeClient::new(channel.clone());
     let calls: Vec<_> = (0..4).map(|_| probe.add(1, 2).start()).collect();
     let mut ids = Vec::new();
@@ -265,8 +268,8 @@ async fn a_channel_refuses_its_own_calls_above_three_quarters_and_is_closed_at_t
 
 #[tokio::test]
 async fn calls_that_wait_for_room_count_for_their_channel() {
-    let builder = Channel::builder().memory(8 * MIB).limits(Limits::default()).timeout(None);
-    let (channel, raw) = client_and_raw_server_with(builder).await;
+    let builder = Channel::builder().memory(8 * MIB).timeout(None);
+    let (channel, raw) = client_and_raw_server_with(builder, CodecKind::Bincode).await;
     let probe = ProbeClient::new(channel.clone());
     let text = "x".repeat(MIB);
     // The peer takes 4 MiB of requests and gives nothing back.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use rpc_runtime::{Channel, Code, Limits, Server, ServerHandle};
+use rpc_runtime::{Channel, Code, Limits};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
     net::TcpStream,
@@ -16,27 +16,15 @@ use tokio::{
 
 use super::{
     log::Log,
-    probe::{self, ProbeClient},
+    probe::{self, ProbeClient, Serving},
     raw::{within, within_time},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
 
-struct Storm {
-    address: String,
-    handle: ServerHandle,
-    _serving: tokio::task::JoinSet<()>,
-}
-
 /// A server of so many connections.
-async fn server_of(connections: usize) -> Storm {
-    let server = probe::server(Limits::default()).max_connections(connections).bind("tcp://127.0.0.1:0").await.unwrap();
-    let (address, handle) = (server.local_address().to_owned(), server.handle());
-    let mut serving = tokio::task::JoinSet::new();
-    serving.spawn(async {
-        server.serve().await.unwrap();
-    });
-    Storm { address, handle, _serving: serving }
+async fn server_of(connections: usize) -> Serving {
+    Serving::start_from(probe::server(Limits::default()).max_connections(connections)).await
 }
 
 async fn is_refused(address: &str, texts: &[&str]) {
@@ -52,29 +40,30 @@ async fn is_refused(address: &str, texts: &[&str]) {
 /// E7, among honest clients only and among hundreds of sockets that are never read and never closed.
 #[tokio::test]
 async fn clients_above_the_limit_are_refused_with_the_reason_within_a_second_also_in_a_storm() {
-    let Storm { address, handle, _serving } = server_of(8).await;
+    let serving = server_of(8).await;
+    let address = serving.address();
     let mut served = Vec::new();
     for _ in 0..8 {
-        served.push(ProbeClient::new(Channel::connect(&address).await.unwrap()));
+        served.push(ProbeClient::new(serving.channel().await));
     }
     let texts = ["max_connections: there are 8 connections, the limit is 8"];
-    join_all((0..200).map(|_| is_refused(&address, &texts))).await;
+    join_all((0..200).map(|_| is_refused(address, &texts))).await;
     let mut hostile = Vec::new();
     for round in 0..10 {
-        let storm = (0..40).map(|_| TcpStream::connect(address.trim_start_matches("tcp://")));
+        let storm = (0..40).map(|_| TcpStream::connect(serving.socket_address()));
         hostile.extend(join_all(storm).await.into_iter().map(Result::unwrap));
         if round % 2 == 0 {
-            join_all((0..10).map(|_| is_refused(&address, &texts))).await;
+            join_all((0..10).map(|_| is_refused(address, &texts))).await;
         }
     }
     for probe in &served {
         assert_eq!(probe.add(1, 2).await.unwrap(), 3, "those that are in are served on");
     }
-    let stats = handle.stats();
+    let stats = serving.handle.stats();
     assert_eq!((stats.connections, stats.connections_total), (8, 8), "{stats:?}");
     assert!((650..=651).contains(&stats.refused.max_connections), "{stats:?}");
     drop((hostile, served));
-    let fresh = async { while Channel::connect(&address).await.is_err() {} };
+    let fresh = async { while Channel::connect(address).await.is_err() {} };
     within_time(SECOND, "a fresh client", fresh).await;
 }
 
@@ -82,10 +71,10 @@ async fn clients_above_the_limit_are_refused_with_the_reason_within_a_second_als
 #[tokio::test]
 async fn that_there_is_no_room_is_logged_once() {
     let (log, _guard) = Log::listen();
-    let Storm { address, .. } = &server_of(1).await;
-    let _only = Channel::connect(address).await.unwrap();
+    let serving = server_of(1).await;
+    let _only = serving.channel().await;
     for _ in 0..20 {
-        is_refused(address, &["max_connections"]).await;
+        is_refused(serving.address(), &["max_connections"]).await;
     }
     let warnings = log.warnings();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
@@ -157,13 +146,8 @@ impl Poor {
 #[ignore = "other tests begin it in a process of its own"]
 async fn a_process_with_few_descriptors() {
     let (log, _guard) = Log::listen();
-    let server: Server = probe::server(Limits::default()).bind("tcp://127.0.0.1:0").await.unwrap();
-    let (address, handle) = (server.local_address().to_owned(), server.handle());
-    let mut serving = tokio::task::JoinSet::new();
-    serving.spawn(async {
-        server.serve().await.unwrap();
-    });
-    println!("answer: {address}");
+    let serving = Serving::start().await;
+    println!("answer: {}", serving.address());
     let mut orders = BufReader::new(tokio::io::stdin()).lines();
     let mut taken = Vec::new();
     while let Some(order) = orders.next_line().await.unwrap() {
@@ -172,7 +156,7 @@ async fn a_process_with_few_descriptors() {
             "give" => taken.clear(),
             _ => {}
         }
-        let refused = handle.stats().refused.descriptors;
+        let refused = serving.handle.stats().refused.descriptors;
         // Not those of the peers that came and went meanwhile.
         let warnings = log.warnings().into_iter().filter(|line| !line.contains("turned away")).count();
         println!("answer: {} taken, {refused} refused, {warnings} warnings", taken.len());

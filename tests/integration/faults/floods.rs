@@ -8,12 +8,12 @@ use rpc_runtime::{Channel, Code, CodecKind, ConnectionState, Limits, Server, Ser
 use tokio::{
     net::{TcpSocket, TcpStream},
     sync::watch,
-    task::JoinHandle,
+    task::JoinSet,
     time::Instant,
 };
 
 use super::{
-    probe::{ProbeClient, Served, client_and_raw_server},
+    probe::{ProbeClient, Served, client_and_raw_server, until},
     raw::{self, GO_AWAY, MORE, Peer, REQUEST, RESOURCE_EXHAUSTED, RESPONSE, field, frame, names, varint, within},
 };
 
@@ -51,15 +51,7 @@ pub(super) struct Flooded {
     pub(super) address: String,
     pub(super) handle: ServerHandle,
     gate: watch::Sender<bool>,
-    _serving: Task,
-}
-
-struct Task(JoinHandle<()>);
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+    _serving: JoinSet<()>,
 }
 
 impl Flooded {
@@ -68,11 +60,11 @@ impl Flooded {
         let builder = Server::builder().service(FloodServer::new(Handlers(gate.clone()))).limits(limits).memory(memory);
         let server = builder.bind("tcp://127.0.0.1:0").await.unwrap();
         let (address, handle) = (server.local_address().to_owned(), server.handle());
-        #[expect(clippy::disallowed_methods, reason = "it is aborted with the value that is returned")]
-        let serving = tokio::spawn(async {
+        let mut serving = JoinSet::new();
+        serving.spawn(async {
             server.serve().await.unwrap();
         });
-        Self { address, handle, gate, _serving: Task(serving) }
+        Self { address, handle, gate, _serving: serving }
     }
 
     /// A raw peer behind its handshake, whose system keeps little for it.
@@ -106,14 +98,6 @@ impl Flooded {
             (left, stats.memory_held) == ((0, 0, 0, 0), 0)
         })
         .await;
-    }
-}
-
-async fn until(what: &str, stats: impl Fn() -> Stats, holds: impl Fn(&Stats) -> bool) {
-    let bound = Instant::now() + Duration::from_secs(20);
-    while !holds(&stats()) {
-        assert!(Instant::now() < bound, "{what}: {:?}", stats());
-        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 

@@ -3,15 +3,15 @@
 
 use std::time::Duration;
 
-use rpc_runtime::{Code, CodecKind, ConnectionState, Limits};
-use tokio::{runtime::Handle, time::Instant};
-
 use super::{
-    probe::{ProbeClient, Serving, client_and_raw_server},
+    probe::{
+        ProbeClient, Serving, client_and_raw_server, client_and_raw_server_with, slowest_beside, tasks, tasks_are_back,
+    },
     raw::{
         self, CREDIT, END, GO_AWAY, MESSAGE, MORE, PING, PONG, REQUEST, RESPONSE, field, frame, prefix, varint, within,
     },
 };
+use rpc_runtime::{Channel, Code, CodecKind, ConnectionState, Limits};
 
 /// Bytes that end a connection, and what is said of them.
 fn breaking() -> Vec<(Vec<u8>, &'static str)> {
@@ -144,55 +144,12 @@ async fn a_server_that_floods_a_client_with_tiny_frames_holds_up_no_other_channe
     serving.serves_a_fresh_client().await;
 }
 
-/// The 99th of 100 parts of the times that calls take while something happens.
-pub(super) async fn slowest_beside(probe: &ProbeClient, happening: impl Future<Output = ()>) -> Duration {
-    let mut happening = std::pin::pin!(happening);
-    let mut times = Vec::new();
-    loop {
-        let began = Instant::now();
-        let mut call = probe.add(20, 22).start();
-        let over = tokio::select! {
-            biased;
-            () = &mut happening => true,
-            sum = &mut call => {
-                assert_eq!(sum.unwrap(), 42);
-                times.push(began.elapsed());
-                continue;
-            }
-        };
-        if over {
-            assert_eq!(within("a call beside it", call).await.unwrap(), 42);
-            times.push(began.elapsed());
-            break;
-        }
-    }
-    times.sort_unstable();
-    times[times.len() * 99 / 100]
-}
-
-pub(super) fn tasks() -> usize {
-    Handle::current().metrics().num_alive_tasks()
-}
-
-/// Waits until there are no more tasks than before.
-pub(super) async fn tasks_are_back(before: usize) {
-    let back = async {
-        while tasks() > before {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    within("the end of all tasks that were begun", back).await;
-}
-
 /// A limit that is not named by anything else here: what a client allows holds for its server too.
 #[tokio::test]
 async fn too_many_faults_of_a_server_end_its_connection_and_name_the_limit() {
-    let (near, far) = tokio::io::duplex(1 << 20);
-    let mut raw = raw::Peer::new(far);
-    let limits = Limits::default().protocol_errors(3);
-    let dialled = rpc_runtime::Channel::builder().codec(CodecKind::Json).limits(limits).handshake(near, "raw");
-    let (channel, ()) = tokio::join!(dialled, raw.accept("json"));
-    let call = ProbeClient::new(channel.unwrap()).add(1, 2).start();
+    let builder = Channel::builder().limits(Limits::default().protocol_errors(3));
+    let (channel, mut raw) = client_and_raw_server_with(builder, CodecKind::Json).await;
+    let call = ProbeClient::new(channel).add(1, 2).start();
     raw.frame_of(REQUEST).await;
     raw.send(&frame(END, 0, 4_000, &[], &[]).repeat(4)).await;
     let failure = within("the failure", call).await.unwrap_err();

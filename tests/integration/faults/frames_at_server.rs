@@ -7,8 +7,7 @@ use std::{
 };
 
 use super::{
-    frames_at_client::{slowest_beside, tasks, tasks_are_back},
-    probe::{ProbeClient, Served, Serving},
+    probe::{ProbeClient, Served, Serving, slowest_beside, tasks, tasks_are_back},
     raw::{
         self, CANCEL, CREDIT, END, INTERNAL, MESSAGE, MORE, PING, PONG, REQUEST, RESPONSE, field, frame, names,
         request, varint, within,

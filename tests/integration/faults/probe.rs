@@ -1,15 +1,18 @@
-//! The service that raw peers call, served over TCP or over one pipe, and what a fresh client must find afterwards.
+//! The service that raw peers call, served over TCP or over one pipe; what a fresh client must find afterwards, what
+//! calls beside it feel, and what tasks are left.
 
 use std::time::Duration;
 
 use rpc_runtime::{
-    ChannelBuilder, Codec, CodecError, DecodeValue, EncodeValue, ServerBuilder, ServerHandle, prelude::*,
+    ChannelBuilder, Codec, CodecError, DecodeValue, EncodeValue, ServerBuilder, ServerHandle, Stats, prelude::*,
 };
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncRead, AsyncWrite, DuplexStream},
     net::TcpStream,
+    runtime::Handle,
     task::JoinSet,
+    time::Instant,
 };
 
 use super::raw::{Peer, within, within_time};
@@ -116,7 +119,11 @@ impl Serving {
     }
 
     pub(crate) async fn start_with(limits: Limits) -> Self {
-        let server = server(limits).bind("tcp://127.0.0.1:0").await.unwrap();
+        Self::start_from(server(limits)).await
+    }
+
+    pub(crate) async fn start_from(builder: ServerBuilder) -> Self {
+        let server = builder.bind("tcp://127.0.0.1:0").await.unwrap();
         let (address, handle) = (server.local_address().to_owned(), server.handle());
         let mut tasks = JoinSet::new();
         tasks.spawn(async {
@@ -162,9 +169,23 @@ impl Serving {
         within_time(Duration::from_secs(1), "serving a fresh client", fresh).await;
     }
 
+    /// Waits until the counters say so.
+    pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Stats) -> bool) {
+        until(what, || self.handle.stats(), holds).await;
+    }
+
     /// The server returns once `shut_down` was asked of its handle.
     pub(crate) async fn returned(mut self) {
         within("the return of the server", self.tasks.join_next()).await.expect("it was serving").unwrap();
+    }
+}
+
+/// Waits until these counters say so.
+pub(crate) async fn until(what: &str, stats: impl Fn() -> Stats, holds: impl Fn(&Stats) -> bool) {
+    let bound = Instant::now() + Duration::from_secs(20);
+    while !holds(&stats()) {
+        assert!(Instant::now() < bound, "{what}: {:?}", stats());
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
@@ -196,19 +217,59 @@ impl Served {
 
 /// A client and the raw accepting side that it shook hands with.
 pub(crate) async fn client_and_raw_server(codec: CodecKind) -> (Channel, Peer<DuplexStream>) {
+    client_and_raw_server_with(Channel::builder(), codec).await
+}
+
+/// The same with settings.
+pub(crate) async fn client_and_raw_server_with(
+    builder: ChannelBuilder,
+    codec: CodecKind,
+) -> (Channel, Peer<DuplexStream>) {
     let (near, far) = tokio::io::duplex(1 << 20);
     let mut raw = Peer::new(far);
-    let dialled = Channel::builder().codec(codec).handshake(near, "raw");
+    let dialled = builder.codec(codec).handshake(near, "raw");
     let (channel, ()) = tokio::join!(dialled, raw.accept(codec.name()));
     (channel.unwrap(), raw)
 }
 
-/// The same with settings, and bincode.
-pub(crate) async fn client_and_raw_server_with(builder: ChannelBuilder) -> (Channel, Peer<DuplexStream>) {
-    let (near, far) = tokio::io::duplex(1 << 20);
-    let mut raw = Peer::new(far);
-    let (channel, ()) = tokio::join!(builder.codec(CodecKind::Bincode).handshake(near, "raw"), raw.accept("bincode"));
-    (channel.unwrap(), raw)
+/// The 99th of 100 parts of the times that calls take while something happens.
+pub(crate) async fn slowest_beside(probe: &ProbeClient, happening: impl Future<Output = ()>) -> Duration {
+    let mut happening = std::pin::pin!(happening);
+    let mut times = Vec::new();
+    loop {
+        let began = Instant::now();
+        let mut call = probe.add(20, 22).start();
+        let over = tokio::select! {
+            biased;
+            () = &mut happening => true,
+            sum = &mut call => {
+                assert_eq!(sum.unwrap(), 42);
+                times.push(began.elapsed());
+                continue;
+            }
+        };
+        if over {
+            assert_eq!(within("a call beside it", call).await.unwrap(), 42);
+            times.push(began.elapsed());
+            break;
+        }
+    }
+    times.sort_unstable();
+    times[times.len() * 99 / 100]
+}
+
+pub(crate) fn tasks() -> usize {
+    Handle::current().metrics().num_alive_tasks()
+}
+
+/// Waits until there are no more tasks than before.
+pub(crate) async fn tasks_are_back(before: usize) {
+    let back = async {
+        while tasks() > before {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    within("the end of all tasks that were begun", back).await;
 }
 
 /// The arguments of `add` in each codec.

@@ -21,6 +21,7 @@ pub(crate) const GO_AWAY: u8 = 9;
 pub(crate) const MORE: u8 = 1;
 
 pub(crate) const INVALID_ARGUMENT: u64 = 3;
+pub(crate) const DEADLINE_EXCEEDED: u64 = 4;
 pub(crate) const RESOURCE_EXHAUSTED: u64 = 8;
 pub(crate) const UNIMPLEMENTED: u64 = 12;
 pub(crate) const INTERNAL: u64 = 13;
@@ -34,6 +35,11 @@ pub(crate) fn handshake(text: &str) -> Vec<u8> {
 
 pub(crate) fn hello(codec: &str) -> Vec<u8> {
     handshake(&format!(r#"{{"versions":{{"min":1,"max":1}},"codec":"{codec}"}}"#))
+}
+
+/// A Hello with a grant of its own, as JSON.
+pub(crate) fn hello_granting(codec: &str, grant: &str) -> Vec<u8> {
+    handshake(&format!(r#"{{"versions":{{"min":1,"max":1}},"codec":"{codec}","grant":{grant}}}"#))
 }
 
 pub(crate) fn welcome(codec: &str) -> Vec<u8> {

@@ -2,10 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use rpc_runtime::{
-    CallError, Channel, Code, CodecKind, Context, Limits, Server, Status, rpc_service,
-    testing::{self},
-};
+use rpc_runtime::{CallError, Channel, Code, CodecKind, Context, Limits, Server, Status, rpc_service, testing};
 
 use super::{Clerk, DeskClient, DeskServer, Reason, plain};
 
@@ -122,6 +119,10 @@ async fn the_largest_message_is_the_same_as_over_a_connection_both_ways() {
     assert!(status.message().contains("max_message, 100"), "{status}");
     let status = desk.refuse("x".repeat(90)).await.unwrap_err();
     assert_eq!(status.code(), Code::NotFound, "the message of a status is not the body");
+    let short = plain().limits(Limits::default().max_message(10)).in_process(MirrorServer::new(Glass));
+    let status = MirrorClient::new(short).scene().await.unwrap_err();
+    assert_eq!((status.code(), status.may_have_run()), (Code::ResourceExhausted, true));
+    assert!(status.message().contains("the reply has") && status.message().contains("max_message, 10"), "{status}");
 }
 
 #[tokio::test]
@@ -149,7 +150,7 @@ async fn a_service_that_can_not_be_registered_fails_its_calls_with_the_reason() 
 }
 
 #[tokio::test]
-async fn a_shared_implementation_behind_dyn_works_and_an_unknown_name_is_unimplemented() {
+async fn a_shared_implementation_works_and_an_unknown_name_is_unimplemented() {
     let shared = Arc::new(Clerk::new());
     let channel = Channel::in_process(DeskServer::from_arc(Arc::clone(&shared)).named("north"));
     assert_eq!(DeskClient::named(channel.clone(), "north").add(1, 2).await.unwrap(), 3);
@@ -164,7 +165,7 @@ async fn a_link_gives_client_and_server_in_one_line_and_ends_with_either() {
     let (channel, link) = testing::link(super::server(&clerk), plain()).await.unwrap();
     let desk = DeskClient::new(channel);
     let status = desk.wait().timeout(Duration::from_secs(3_000)).await.unwrap_err();
-    assert_eq!(status.code(), Code::DeadlineExceeded, "an hour takes no time");
+    assert_eq!(status.code(), Code::DeadlineExceeded, "fifty minutes take no time");
     clerk.waiting(0).await;
     drop(desk);
     link.ended().await;

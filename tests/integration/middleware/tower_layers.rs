@@ -62,7 +62,7 @@ async fn load_shed_around_a_concurrency_limit_sheds_at_the_client() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_concurrency_limit_holds_over_all_methods_and_clients_of_a_server() {
     let clerk = Clerk::new();
     let bound = server(&clerk).layer(ConcurrencyLimitLayer::new(2)).bind("mem://limited").await.unwrap();
@@ -74,7 +74,8 @@ async fn a_concurrency_limit_holds_over_all_methods_and_clients_of_a_server() {
     clerk.waiting(2).await;
     let third = first.add(1, 2).start();
     let fourth = second.add(3, 4).start();
-    // Other calls get through to the server, past those that wait for room there.
+    // Time goes on once nothing else does: both are at the server and wait for room.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(clerk.started(), 2);
     clerk.gate.send_replace(true);
     assert_eq!((third.await.unwrap(), fourth.await.unwrap()), (3, 7));

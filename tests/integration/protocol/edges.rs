@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use rpc_runtime::{Channel, Code, CodecKind, Limits};
+use rpc_runtime::{Channel, Code, CodecKind};
 
 use crate::faults::{
     probe::{ProbeClient, Served, client_and_raw_server},
     raw::{
-        self, CANCEL, CREDIT, END, MORE, PING, PONG, REQUEST, RESPONSE, field, frame, names, request, varint, within,
+        self, CANCEL, CREDIT, DEADLINE_EXCEEDED, END, INTERNAL, INVALID_ARGUMENT, MORE, PING, PONG, REQUEST,
+        RESOURCE_EXHAUSTED, RESPONSE, UNIMPLEMENTED, field, frame, names, request, varint, within,
     },
 };
 
@@ -99,11 +100,11 @@ async fn of_several_reasons_to_refuse_the_first_in_order_is_told() {
     let table = [
         // A malformed header before a total that is missing, that before an unknown service, that before the size, that
         // before the time.
-        (MORE, [&unknown[..], &[9]].concat(), 13),
-        (MORE, [&unknown[..], &late].concat(), 13),
-        (MORE, [&unknown[..], &large, &late].concat(), 12),
-        (MORE, [names("Probe", "add"), large, late.clone()].concat(), 8),
-        (0, [names("Probe", "add"), late].concat(), 4),
+        (MORE, [&unknown[..], &[9]].concat(), INTERNAL),
+        (MORE, [&unknown[..], &late].concat(), INTERNAL),
+        (MORE, [&unknown[..], &large, &late].concat(), UNIMPLEMENTED),
+        (MORE, [names("Probe", "add"), large, late.clone()].concat(), RESOURCE_EXHAUSTED),
+        (0, [names("Probe", "add"), late].concat(), DEADLINE_EXCEEDED),
     ];
     for (flags, header, code) in table {
         peer.send(&frame(REQUEST, flags, 2, &header, b"x")).await;
@@ -124,7 +125,7 @@ async fn a_part_that_others_follow_has_a_byte_at_least_but_for_the_first() {
     peer.send(&[first(2, b"[1,2]"), later(2, 0, b"")].concat()).await;
     assert_eq!(peer.reply(2).await.body, b"3");
     peer.send(&[first(2, b"["), later(2, MORE, b"")].concat()).await;
-    assert_eq!(peer.reply(2).await.code(), 13);
+    assert_eq!(peer.reply(2).await.code(), INTERNAL);
 }
 
 /// *Closing*: the side that has ended its direction waits for the other's end, but not for ever.
@@ -160,8 +161,7 @@ async fn a_window_below_max_message_bounds_the_messages_too() {
         let grant = r#"{"request_window":100,"max_message":1000}"#;
         raw.send(&raw::handshake(&format!(r#"{{"welcome":{{"version":1,"codec":"json","grant":{grant}}}}}"#))).await;
     };
-    let limits = Limits::default();
-    let dialling = Channel::builder().codec(CodecKind::Json).limits(limits).handshake(near, "raw");
+    let dialling = Channel::builder().codec(CodecKind::Json).handshake(near, "raw");
     let (channel, ()) = tokio::join!(dialling, accepting);
     let failure = ProbeClient::new(channel.unwrap()).echo("x".repeat(100)).await.unwrap_err();
     assert_eq!((failure.code(), failure.may_have_run()), (Code::ResourceExhausted, false), "{failure}");
@@ -172,15 +172,15 @@ async fn a_window_below_max_message_bounds_the_messages_too() {
 async fn a_null_a_field_twice_and_a_second_value_are_malformed_and_order_and_space_are_free() {
     for (text, code) in [
         (r#" {"later":null,"codec" : "json" , "versions":{"max":9,"min":0} } "#, None),
-        (r#"{"versions":{"min":1,"max":1},"codec":"json","features":null}"#, Some(3)),
-        (r#"{"versions":{"min":1,"max":1},"codec":"json","grant":null}"#, Some(3)),
-        (r#"{"versions":{"min":1,"max":1},"codec":"json","grant":{"in_flight":null}}"#, Some(3)),
-        (r#"{"versions":{"min":1,"max":1},"codec":"json","codec":"json"}"#, Some(3)),
-        (r#"{"versions":{"min":1,"min":1,"max":1},"codec":"json"}"#, Some(3)),
-        (r#"{"versions":{"min":1,"max":1},"codec":"json"}{}"#, Some(3)),
-        (r#"[{"min":1,"max":1},"json"]"#, Some(3)),
-        (r#"{"versions":[1,1],"codec":"json"}"#, Some(3)),
-        (r#"{"versions":{"min":1,"max":1},"codec":"json","grant":[64]}"#, Some(3)),
+        (r#"{"versions":{"min":1,"max":1},"codec":"json","features":null}"#, Some(INVALID_ARGUMENT)),
+        (r#"{"versions":{"min":1,"max":1},"codec":"json","grant":null}"#, Some(INVALID_ARGUMENT)),
+        (r#"{"versions":{"min":1,"max":1},"codec":"json","grant":{"in_flight":null}}"#, Some(INVALID_ARGUMENT)),
+        (r#"{"versions":{"min":1,"max":1},"codec":"json","codec":"json"}"#, Some(INVALID_ARGUMENT)),
+        (r#"{"versions":{"min":1,"min":1,"max":1},"codec":"json"}"#, Some(INVALID_ARGUMENT)),
+        (r#"{"versions":{"min":1,"max":1},"codec":"json"}{}"#, Some(INVALID_ARGUMENT)),
+        (r#"[{"min":1,"max":1},"json"]"#, Some(INVALID_ARGUMENT)),
+        (r#"{"versions":[1,1],"codec":"json"}"#, Some(INVALID_ARGUMENT)),
+        (r#"{"versions":{"min":1,"max":1},"codec":"json","grant":[64]}"#, Some(INVALID_ARGUMENT)),
     ] {
         let (mut peer, _served) = Served::pipe(8_192);
         peer.send(&raw::handshake(text)).await;

@@ -75,25 +75,17 @@ impl Player {
         let server = Server::builder().service(service).bind("tcp://127.0.0.1:0").await.unwrap();
         let mut stream = TcpStream::connect(server.local_address().trim_start_matches("tcp://")).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        if let Some(codec) = &session.behind {
-            let mut peer = Peer::new(stream);
-            let grant = r#"{"in_flight":64,"request_window":4194304,"max_message":1048576}"#;
-            let hello = format!(r#"{{"versions":{{"min":1,"max":1}},"codec":"{codec}","grant":{grant}}}"#);
-            let dialling = async {
-                peer.send(&raw::handshake(&hello)).await;
-                peer.handshake().await
-            };
-            let handle = server.handle();
-            let mut tasks = JoinSet::new();
-            tasks.spawn(async { server.serve().await.map(|_| None) });
-            let welcome = dialling.await;
-            assert_eq!(welcome["welcome"]["codec"], **codec, "{welcome}");
-            stream = peer.into_io();
-            return Self::new(Side::Accepting, Box::new(stream), tasks, Some((handle, started)));
-        }
         let handle = server.handle();
         let mut tasks = JoinSet::new();
         tasks.spawn(async { server.serve().await.map(|_| None) });
+        if let Some(codec) = &session.behind {
+            let mut peer = Peer::new(stream);
+            let grant = r#"{"in_flight":64,"request_window":4194304,"max_message":1048576}"#;
+            peer.send(&raw::hello_granting(codec, grant)).await;
+            let welcome = peer.handshake().await;
+            assert_eq!(welcome["welcome"]["codec"], **codec, "{welcome}");
+            stream = peer.into_io();
+        }
         Self::new(Side::Accepting, Box::new(stream), tasks, Some((handle, started)))
     }
 

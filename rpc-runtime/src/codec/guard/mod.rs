@@ -36,17 +36,41 @@ pub(super) trait Source<'de> {
     /// The bytes that are not yet consumed.
     fn remaining(&self) -> usize;
 
-    /// Reads a string, reserving nothing before its bytes are seen to be there.
+    /// Reads a string, reserving nothing before its bytes are seen to be there. A deserializer that does so by itself
+    /// is left to it.
+    #[inline]
     fn read_str<D, V>(&self, deserializer: D, visitor: V) -> Result<V::Value, D::Error>
     where
         D: Deserializer<'de>,
-        V: Visitor<'de>;
+        V: Visitor<'de>,
+    {
+        deserializer.deserialize_str(visitor)
+    }
 
     /// Reads a byte sequence in the same way.
+    #[inline]
     fn read_bytes<D, V>(&self, deserializer: D, visitor: V) -> Result<V::Value, D::Error>
     where
         D: Deserializer<'de>,
-        V: Visitor<'de>;
+        V: Visitor<'de>,
+    {
+        deserializer.deserialize_bytes(visitor)
+    }
+}
+
+/// A body of which only the length is known, not how much of it is read.
+pub(super) struct Opaque {
+    pub(super) length: usize,
+}
+
+impl<'de> Source<'de> for Opaque {
+    const ANNOUNCES: bool = true;
+    const TRACKED: bool = false;
+
+    #[inline]
+    fn remaining(&self) -> usize {
+        self.length
+    }
 }
 
 /// Decodes one value from `deserializer`, which reads from `source`.

@@ -114,24 +114,6 @@ impl<'de> Source<'de> for Reader<'de> {
     fn remaining(&self) -> usize {
         self.rest.get().len()
     }
-
-    #[inline]
-    fn read_str<D, V>(&self, deserializer: D, visitor: V) -> Result<V::Value, D::Error>
-    where
-        D: Deserializer<'de>,
-        V: Visitor<'de>,
-    {
-        deserializer.deserialize_str(visitor)
-    }
-
-    #[inline]
-    fn read_bytes<D, V>(&self, deserializer: D, visitor: V) -> Result<V::Value, D::Error>
-    where
-        D: Deserializer<'de>,
-        V: Visitor<'de>,
-    {
-        deserializer.deserialize_bytes(visitor)
-    }
 }
 
 macro_rules! read {

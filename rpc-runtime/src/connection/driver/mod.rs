@@ -17,7 +17,7 @@ use goodbye::Goodbye;
 use tokio::{io::AsyncRead, time::Instant};
 
 use super::{
-    accounts::{Account, Part},
+    accounts::{Part, Told},
     incoming::Incoming,
     receive::{Input, Receive},
     serving::{Admission, Serving, Verdict},
@@ -58,7 +58,7 @@ pub(super) struct Driver {
     pong_position: u64,
     faults: u32,
     /// What was told of the memory of partial frames and messages.
-    told: usize,
+    told: Told,
     /// This connection was told to go: nothing more is read.
     evicted: bool,
     /// Among all connections of this end.
@@ -80,7 +80,7 @@ impl Driver {
             pong: None,
             pong_position: 0,
             faults: 0,
-            told: 0,
+            told: Told::new(Part::Input),
             evicted: false,
             number,
             goodbye: Goodbye::default(),
@@ -206,11 +206,7 @@ impl Driver {
         if ignored > 0 {
             account.accounts().counts.note(|counted| counted.unknown_frames += ignored);
         }
-        let held = Account::rounded(self.receive.held() + self.incoming.held() + self.admission.held());
-        held != self.told && {
-            self.told = held;
-            account.tell(Part::Input, held)
-        }
+        self.told.tell(account, self.receive.held() + self.incoming.held() + self.admission.held())
     }
 
     /// Closes who holds most, once there is no memory any more.
@@ -253,7 +249,7 @@ impl Driver {
             };
             self.judge(verdict)?;
             // Within a block, too: a part of a byte may double what its message holds.
-            if self.incoming.held() + self.admission.held() >= self.told + LEAP && self.tell() {
+            if self.incoming.held() + self.admission.held() >= self.told.bytes() + LEAP && self.tell() {
                 self.relieve();
                 if self.evicted {
                     return Ok(());

@@ -167,7 +167,7 @@ impl Admission {
             return self.on_part(frame);
         }
         if !self.may_open(frame.id) {
-            return foreign(frame.id);
+            return can_not_open(frame.id);
         }
         if self.parts.contains_key(&frame.id) {
             return duplicate(frame.id);
@@ -196,7 +196,7 @@ impl Admission {
         }
         let limit = self.limits().max_header;
         if !self.may_open(id) {
-            return foreign(id);
+            return can_not_open(id);
         }
         if self.parts.contains_key(&id) || self.serving.lock().calls.contains_key(&id) {
             return duplicate(id);
@@ -252,7 +252,7 @@ impl Admission {
                 verdict = window_broken(window);
             }
         }
-        self.serving.tell(&mut table);
+        table.tell(&self.serving.shared.account);
         let runner = table.runner.take();
         drop(table);
         wake(runner);
@@ -405,7 +405,7 @@ impl Admission {
 /// What a request is served with: its handler, metadata, deadline, and size in bytes.
 type Terms = (Arc<Route>, Metadata, Option<Instant>, usize);
 
-fn foreign(id: u64) -> Verdict {
+fn can_not_open(id: u64) -> Verdict {
     Verdict::Broken(format!("a request with the id {id} that its sender can not open"))
 }
 

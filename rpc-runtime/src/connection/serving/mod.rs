@@ -22,7 +22,6 @@ use table::{Served, Stage, Stopped, Table};
 use tokio::time::Instant;
 
 use super::{
-    accounts::Part,
     endpoint::Endpoint,
     frames::Frames,
     shared::{Request, Shared, wake},
@@ -152,7 +151,7 @@ impl Serving {
     pub(super) fn close(&self) {
         let mut table = self.lock();
         let left = table.close();
-        self.tell(&mut table);
+        table.tell(&self.shared.account);
         drop(table);
         left.wake_and_drop();
     }
@@ -185,7 +184,7 @@ impl Serving {
     /// Hands over the terminal frames that are ready, and writes what the transport takes at once.
     pub(super) fn flush(&self) {
         let mut table = self.lock();
-        self.tell(&mut table);
+        table.tell(&self.shared.account);
         if table.replies.is_empty() {
             return;
         }
@@ -227,13 +226,6 @@ impl Serving {
             }
             // A handler's drop is code of users: the runner's to run, and the watchdog's to look after.
             Stopped::Slot(waker) => waker.wake(),
-        }
-    }
-
-    /// Tells what the requests hold that wait.
-    fn tell(&self, table: &mut Table) {
-        if let Some(held) = table.untold() {
-            self.shared.account.tell(Part::Waiting, held);
         }
     }
 

@@ -1,7 +1,7 @@
 //! The table of the peer's calls: who waits, who is polled by the runner, who has a task. Pure; what is user code,
 //! such as a handler that is to be dropped, is handed out.
 
-// Its tasks are tokio's.
+// Its tasks are tokio's, not shuttle's. In two attributes: clippy knows a module of tests by the first.
 #[cfg(test)]
 #[cfg(not(shuttle))]
 mod tests;
@@ -20,7 +20,11 @@ use super::{
     slots::{Key, Slots},
 };
 use crate::{
-    connection::{accounts::Account, frames::Frames, sync::AbortHandle},
+    connection::{
+        accounts::{Account, Part, Told},
+        frames::Frames,
+        sync::AbortHandle,
+    },
     limits::Limits,
     metadata::Metadata,
     router::{Route, Running},
@@ -58,7 +62,7 @@ pub(super) struct Table {
     pub(super) window_used: u64,
     /// The memory of the requests that wait, and what was told of it.
     waiting: usize,
-    told: usize,
+    told: Told,
     window_returned: u32,
     held_back: u32,
     pub(super) runner: Option<Waker>,
@@ -149,7 +153,7 @@ impl Table {
             earliest: None,
             window_used: 0,
             waiting: 0,
-            told: 0,
+            told: Told::new(Part::Waiting),
             window_returned: 0,
             held_back: limits.held_back(),
             runner: None,
@@ -390,12 +394,9 @@ impl Table {
         Status::of_call(Code::DeadlineExceeded, text)
     }
 
-    /// The memory of the requests that wait, when it is another than was told last.
-    pub(super) fn untold(&mut self) -> Option<usize> {
-        let held = Account::rounded(self.waiting);
-        let changed = held != self.told;
-        self.told = held;
-        changed.then_some(held)
+    /// Tells the memory of the requests that wait.
+    pub(super) fn tell(&mut self, account: &Account) {
+        self.told.tell(account, self.waiting);
     }
 
     /// How many calls were ever admitted.
