@@ -118,6 +118,9 @@ pub(crate) trait Destination: Send + Sync {
     fn server_address(&self) -> &str;
 }
 
+/// In place of a number of attempts: the call has ended as *not executed*, and this stays true.
+const NONE_ANY_MORE: usize = 1 << (usize::BITS - 1);
+
 /// The attempts of a call, which is one unless a layer makes more of it.
 #[derive(Debug, Default)]
 pub(crate) struct Attempts {
@@ -126,9 +129,14 @@ pub(crate) struct Attempts {
 }
 
 impl Attempts {
-    /// What a call's failure says of whether it may have run: the truth of all its attempts.
+    /// What a call's failure says of whether it may have run: the truth of all its attempts, also of those that a task
+    /// of a layer would make later.
     pub(crate) fn judge(&self, status: Status) -> Status {
-        if self.may_have_run() { status.executed_unknown() } else { status.not_executed() }
+        match self.may_have_run.compare_exchange(0, NONE_ANY_MORE, Relaxed, Relaxed) {
+            Ok(_) => status.not_executed(),
+            Err(attempts) if attempts >= NONE_ANY_MORE => status.not_executed(),
+            Err(_) => status.executed_unknown(),
+        }
     }
 
     /// Whether an attempt is being made at this moment.
@@ -141,7 +149,7 @@ impl Attempts {
         &self,
         attempt: impl Future<Output = Result<Response, Status>>,
     ) -> Result<Response, Status> {
-        let counted = Attempt::begin(self);
+        let counted = Attempt::begin(self)?;
         let outcome = attempt.await;
         if outcome.as_ref().is_err_and(|status| !status.may_have_run()) {
             counted.has_not_run();
@@ -150,7 +158,7 @@ impl Attempts {
     }
 
     fn may_have_run(&self) -> bool {
-        self.may_have_run.load(Relaxed) > 0
+        (1..NONE_ANY_MORE).contains(&self.may_have_run.load(Relaxed))
     }
 }
 
@@ -158,10 +166,15 @@ impl Attempts {
 struct Attempt<'a>(&'a Attempts);
 
 impl<'a> Attempt<'a> {
-    fn begin(attempts: &'a Attempts) -> Self {
-        attempts.may_have_run.fetch_add(1, Relaxed);
+    fn begin(attempts: &'a Attempts) -> Result<Self, Status> {
         attempts.under_way.fetch_add(1, Relaxed);
-        Self(attempts)
+        let attempt = Self(attempts);
+        if attempts.may_have_run.fetch_add(1, Relaxed) >= NONE_ANY_MORE {
+            attempt.has_not_run();
+            let text = "the call had ended, as not executed, before this attempt";
+            return Err(Status::of_call(Code::Cancelled, text).not_executed());
+        }
+        Ok(attempt)
     }
 
     fn has_not_run(self) {

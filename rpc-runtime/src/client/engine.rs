@@ -4,13 +4,13 @@ use std::{
     fmt,
     future::poll_fn,
     mem,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll, Waker},
 };
 
 use tokio::{
-    sync::oneshot,
-    task::AbortHandle,
+    task::{AbortHandle, JoinError},
     time::{Instant, timeout_at},
 };
 
@@ -221,19 +221,25 @@ fn in_task(slow: Pin<Box<dyn Future<Output = Answer> + Send>>) -> Pin<Box<dyn Fu
             self.0.abort();
         }
     }
-    let (tx, rx) = oneshot::channel();
     #[expect(clippy::disallowed_methods, reason = "the running call owns the task and aborts it")]
-    let task = tokio::spawn(async move {
-        // Nobody to tell when the running call was dropped.
-        let _ = tx.send(slow.await);
-    });
+    let task = tokio::spawn(slow);
     let guard = AbortOnDrop(task.abort_handle());
     Box::pin(async move {
         let _guard = guard;
-        rx.await.unwrap_or_else(|_| {
-            Answer::of_status(Status::of_call(Code::Cancelled, "the runtime of the call was shut down"))
-        })
+        task.await.unwrap_or_else(|error| Answer::of_status(lost_task(error)))
     })
+}
+
+/// Why the task of a call ended without an outcome. What panics there is a layer.
+fn lost_task(error: JoinError) -> Status {
+    let Ok(panic) = error.try_into_panic() else {
+        return Status::of_call(Code::Cancelled, "the runtime of the call was shut down");
+    };
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let status = Status::of_call(Code::Internal, format!("a layer panicked: {}", text.unwrap_or("(no message)")));
+    // The drop of what it panicked with is user code, too.
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
+    status
 }
 
 pub(super) fn late(text: &str) -> Status {

@@ -164,11 +164,12 @@ impl Accounts {
         drop(live);
     }
 
-    /// The connections there are, how many there ever were, and what those that have ended left behind.
-    pub(super) fn census(&self) -> (Vec<Weak<Serving>>, u64, Sums) {
+    /// The connections there are, how many there are and ever were, and what those that have ended left behind. Held
+    /// before the lock is released: one that ends after that would be among neither.
+    pub(super) fn census(&self) -> (Vec<Arc<Serving>>, usize, u64, Sums) {
         let registry = self.registry();
-        let live = registry.live.values().map(|live| Weak::clone(&live.serving)).collect();
-        (live, registry.opened, registry.ended.clone())
+        let live = registry.live.values().filter_map(|live| live.serving.upgrade()).collect();
+        (live, registry.live.len(), registry.opened, registry.ended.clone())
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
@@ -307,5 +308,35 @@ mod tests {
             small.tell(part, 0);
         }
         assert_eq!((accounts.held(), accounts.leaving.load(Relaxed)), (0, 0));
+    }
+    /// Asks for the counters, from another thread, whenever something is logged.
+    struct Asking(Arc<Accounts>, Arc<AtomicUsize>);
+
+    impl tracing::Subscriber for Asking {
+        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            tracing::span::Id::from_u64(1)
+        }
+        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+        fn event(&self, _: &tracing::Event<'_>) {
+            let ((tell, told), accounts) = (std::sync::mpsc::channel(), Arc::clone(&self.0));
+            std::thread::spawn(move || tell.send(accounts.stats().connections));
+            let connections = told.recv_timeout(std::time::Duration::from_secs(10));
+            self.1.fetch_add(connections.expect("no lock is held while something is logged"), Relaxed);
+        }
+        fn enter(&self, _: &tracing::span::Id) {}
+        fn exit(&self, _: &tracing::span::Id) {}
+    }
+
+    #[test]
+    fn a_subscriber_can_ask_for_the_counters_when_it_is_told_of_a_connection_that_has_to_go() {
+        let (accounts, seen) = (Accounts::new(100_000), Arc::new(AtomicUsize::new(0)));
+        let (_large, _) = live(&accounts, 100_000);
+        let relieve = || accounts.relieve().len();
+        let told = tracing::subscriber::with_default(Asking(Arc::clone(&accounts), Arc::clone(&seen)), relieve);
+        assert_eq!((told, seen.load(Relaxed)), (1, 1));
     }
 }

@@ -262,7 +262,7 @@ impl Shared {
         let State { calls, output, .. } = &mut *state;
         calls.hang_up(&cause, &mut output.frames, &mut wakers);
         drop(state);
-        self.watch.send_replace(ConnectionState::Closed(cause));
+        self.tell_closed(&cause);
         wakers.into_iter().for_each(Waker::wake);
         self.request(Request::Close);
     }

@@ -1,9 +1,9 @@
 //! What a server or a channel says of itself: a snapshot of its counters. Rare events are counted for all
 //! connections together; what happens with every call is counted in what is locked for it anyway, and added up here.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{accounts::Accounts, serving::Serving};
+use super::accounts::Accounts;
 
 /// A snapshot of a server or a channel: what there is now, and what there was since it was made.
 ///
@@ -166,10 +166,10 @@ impl Sums {
 impl Accounts {
     /// What there is to say of all connections.
     pub(crate) fn stats(&self) -> Stats {
-        let (live, connections_total, mut sums) = self.census();
+        let (live, connections, connections_total, mut sums) = self.census();
         let Counted { refused, closed, handshakes, unknown_frames, protocol_faults } = self.counts.lock().clone();
         let mut stats = Stats {
-            connections: live.len(),
+            connections,
             connections_total,
             handshakes,
             memory_limit: self.limit(),
@@ -179,7 +179,6 @@ impl Accounts {
             protocol_faults,
             ..Stats::default()
         };
-        let live: Vec<Arc<Serving>> = live.iter().filter_map(Weak::upgrade).collect();
         for connection in live {
             sums.add(&connection.count_into(&mut stats));
         }

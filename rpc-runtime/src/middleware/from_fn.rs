@@ -106,7 +106,8 @@ pub struct Next {
 
 impl Next {
     /// Sends a call on and waits for its outcome. It may be run several times, one after the other or at once; dropping
-    /// the future cancels what it sent. Whether the call *may have run* is judged over all of them.
+    /// the future cancels what it sent. Whether the call *may have run* is judged over all of them: once it has ended
+    /// as *not executed*, a run in a task that outlives it ends with `CANCELLED` and sends nothing.
     pub async fn run(&self, call: Request) -> Result<Response, Status> {
         let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut service = ready.unwrap_or_else(|| self.fresh.clone());

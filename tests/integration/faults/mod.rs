@@ -22,6 +22,7 @@ mod a21_a38_values;
 mod answers;
 mod bodies;
 mod budget;
+mod counted;
 mod descriptors;
 mod flips;
 mod floods;

@@ -4,6 +4,7 @@
 
 mod bearer;
 mod in_process;
+mod later_attempts;
 mod layers;
 mod outcomes;
 mod tower_layers;

@@ -122,11 +122,7 @@ impl Admission {
     pub(in crate::connection) fn set_open(&mut self, unsent_terminals: u32) {
         let assembling = self.parts.len() as u32;
         self.open = unsent_terminals + self.serving.open() + assembling;
-        let account = &self.serving.shared.account;
-        self.tight = account.accounts().refusal();
-        if account.assembling.load(Relaxed) != assembling {
-            account.assembling.store(assembling, Relaxed);
-        }
+        self.tight = self.serving.shared.account.accounts().refusal();
     }
 
     /// The memory of requests of which parts are still to come.
@@ -139,7 +135,7 @@ impl Admission {
         self.parts.clear();
         self.batch = Vec::new();
         self.held = 0;
-        self.serving.shared.account.assembling.store(0, Relaxed);
+        self.tell_parts();
     }
 
     pub(in crate::connection) fn is_empty(&self) -> bool {
@@ -323,6 +319,7 @@ impl Admission {
         let parts = Parts { route, metadata, deadline, assembly };
         self.held += parts.held();
         self.parts.insert(frame.id, parts);
+        self.tell_parts();
         match committed {
             Verdict::Fine => self.charge(frame.body.len()),
             broken => broken,
@@ -346,8 +343,7 @@ impl Admission {
         match added {
             Ok(None) => Verdict::Fine,
             Ok(Some(body)) => {
-                if let Some(parts) = self.parts.remove(&frame.id) {
-                    self.held -= parts.held();
+                if let Some(parts) = self.take_parts(frame.id) {
                     let Parts { route, metadata, deadline, .. } = parts;
                     // Its parts were charged as they came.
                     self.serving.lock().window_used -= body.len() as u64;
@@ -365,9 +361,8 @@ impl Admission {
     }
 
     fn stop(&mut self, id: u64, why: &Status) {
-        match self.parts.remove(&id) {
+        match self.take_parts(id) {
             Some(parts) => {
-                self.held -= parts.held();
                 let size = parts.assembly.len();
                 match why.code() {
                     Code::DeadlineExceeded => self.serving.count(|refused| &mut refused.expired),
@@ -379,6 +374,18 @@ impl Admission {
             }
             None => self.serving.cancel(id, why),
         }
+    }
+
+    fn take_parts(&mut self, id: u64) -> Option<Parts> {
+        let parts = self.parts.remove(&id)?;
+        self.held -= parts.held();
+        self.tell_parts();
+        Some(parts)
+    }
+
+    /// Tells how many calls are being assembled, for the counters.
+    fn tell_parts(&self) {
+        self.serving.shared.account.assembling.store(self.parts.len() as u32, Relaxed);
     }
 
     fn count_opened(&mut self) {

@@ -420,10 +420,12 @@ impl Table {
         self.closed = true;
         self.waiting = 0;
         self.queue.clear();
+        let handlers = self.slots.take_all();
+        self.running = self.running.saturating_sub(handlers.len());
         Left {
             served: self.calls.drain().map(|(_, served)| served).collect(),
             runner: self.runner.take(),
-            _handlers: self.slots.take_all(),
+            _handlers: handlers,
             _frames: std::mem::take(&mut self.replies),
         }
     }
