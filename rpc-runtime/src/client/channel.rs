@@ -126,8 +126,7 @@ impl Channel {
     }
 
     /// Ends the connection: pending and later calls end with `CANCELLED`, those that wait in a layer too, and the peer is
-    /// told. A second time does
-    /// nothing.
+    /// told. A second time does nothing.
     pub fn close(&self) {
         if self.0.connection.get().is_none() {
             self.0.state.send_replace(ConnectionState::Closed(self.closed_here()));
