@@ -28,6 +28,10 @@ use crate::{
 /// handler. Its deadline begins when it is first polled or started, lies 30 s ahead unless set otherwise, and is
 /// never later than that of the call it is made in.
 ///
+/// # Panics
+///
+/// Polled outside a tokio runtime, when the channel has yet to be dialled, has layers, or its service is in this process.
+///
 /// ```
 /// # use rpc_runtime::prelude::*;
 /// # #[rpc_service]

@@ -125,8 +125,8 @@ impl Channel {
         self.0.state.subscribe()
     }
 
-    /// Ends the connection: pending and later calls end with `CANCELLED`, the peer is told. A second time does
-    /// nothing.
+    /// Ends the connection: pending and later calls end with `CANCELLED`, those that wait in a layer too, and the peer is
+    /// told. A second time does nothing.
     pub fn close(&self) {
         if self.0.connection.get().is_none() {
             self.0.state.send_replace(ConnectionState::Closed(self.closed_here()));
@@ -194,13 +194,15 @@ impl Channel {
         if self.is_closed() {
             return Answer::of_status(self.closed_here().not_executed());
         }
-        let mut state = self.0.state.subscribe();
-        let closed = async {
-            // The sender lives in this channel.
-            let _ = state.wait_for(|state| matches!(state, ConnectionState::Closed(_))).await;
-            self.closed_here()
-        };
-        service.call(&self.0.settings, request, deadline, closed).await
+        service.call(&self.0.settings, request, deadline, self.closed()).await
+    }
+
+    /// Waits until the channel is closed here; a connection that is lost says so to its own calls.
+    pub(super) async fn closed(&self) -> Status {
+        let here = |state: &ConnectionState| matches!(state, ConnectionState::Closed(status) if status.code() == Code::Cancelled);
+        // The sender lives in this channel.
+        let _ = self.0.state.subscribe().wait_for(here).await;
+        self.closed_here()
     }
 
     /// The connection, if there is one: also when it is over, for then it knows why.

@@ -6,17 +6,18 @@ use std::{
     mem,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    task::{Context, Poll, Waker},
+    task::{self, Poll, Waker},
 };
 
 use tokio::{
     task::{AbortHandle, JoinError},
     time::{Instant, timeout_at},
 };
+use tracing::Instrument;
 
 use super::{Channel, layered};
 use crate::{
-    call::{Ambient, Answer, OutgoingRequest, ServiceName, Timeout},
+    call::{Ambient, Answer, Context, OutgoingRequest, ServiceName, Timeout},
     codec::CodecKind,
     connection::CallId,
     descriptor::MethodDescriptor,
@@ -81,7 +82,7 @@ impl Engine {
     }
 
     /// Sends the call if it is not sent, and asks for its outcome.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+    pub(super) fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<Ended> {
         if matches!(self.stage, Stage::Unsent(_)) {
             self.send(Some(cx.waker().clone()));
             if matches!(self.stage, Stage::Sent(_)) {
@@ -193,7 +194,7 @@ struct Pending<'a> {
 }
 
 impl Pending<'_> {
-    fn poll(&mut self, cx: &Context<'_>) -> Poll<Answer> {
+    fn poll(&mut self, cx: &task::Context<'_>) -> Poll<Answer> {
         let (Some(id), Some(connection)) = (self.id, self.channel.connection()) else {
             return Poll::Ready(Answer::of_status(Status::internal("a call was polled after its end")));
         };
@@ -213,7 +214,8 @@ impl Drop for Pending<'_> {
     }
 }
 
-/// Lets a task drive the call; dropping what is returned ends the task.
+/// Lets a task drive the call, with the context and span of whoever starts it, which layers may ask for; dropping what
+/// is returned ends the task.
 fn in_task(slow: Pin<Box<dyn Future<Output = Answer> + Send>>) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
     struct AbortOnDrop(AbortHandle);
     impl Drop for AbortOnDrop {
@@ -222,7 +224,7 @@ fn in_task(slow: Pin<Box<dyn Future<Output = Answer> + Send>>) -> Pin<Box<dyn Fu
         }
     }
     #[expect(clippy::disallowed_methods, reason = "the running call owns the task and aborts it")]
-    let task = tokio::spawn(slow);
+    let task = tokio::spawn(Context::current().scope(slow).in_current_span());
     let guard = AbortOnDrop(task.abort_handle());
     Box::pin(async move {
         let _guard = guard;

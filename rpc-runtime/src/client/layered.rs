@@ -1,6 +1,6 @@
 //! A call that goes to its server by way of layers.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -39,7 +39,7 @@ pub(super) async fn call(
         extensions: Extensions::default(),
         destination: Arc::<Sending>::clone(&sending),
     };
-    let led = layers.lead(request);
+    let led = until_closed(layers.lead(request), &sending);
     let outcome: Result<Response, Status> = match deadline {
         None => led.await,
         Some(deadline) => {
@@ -55,6 +55,27 @@ pub(super) async fn call(
         }
     };
     outcome.into()
+}
+
+/// Ends what waits in a layer when the channel is closed here. An attempt under way is ended by its connection, and the
+/// layers see how.
+async fn until_closed(
+    led: impl Future<Output = Result<Response, Status>>,
+    sending: &Sending,
+) -> Result<Response, Status> {
+    let mut led = std::pin::pin!(led);
+    let mut closed = None;
+    poll_fn(|cx| {
+        if let Poll::Ready(outcome) = led.as_mut().poll(cx) {
+            return Poll::Ready(outcome);
+        }
+        if sending.attempts.is_under_way() {
+            return Poll::Pending;
+        }
+        let closed = closed.get_or_insert_with(|| Box::pin(sending.channel.closed()));
+        closed.as_mut().poll(cx).map(|status| Err(sending.attempts.judge(status)))
+    })
+    .await
 }
 
 /// One call on its way to its server.

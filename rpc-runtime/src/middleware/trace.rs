@@ -1,6 +1,7 @@
 //! A span for each call, after OpenTelemetry's conventions for RPC, and the trace context that ties the spans of
 //! several processes together.
 
+use tokio::time::Instant;
 use tower_layer::Layer;
 use tracing::{Instrument, Span, field::Empty};
 
@@ -18,7 +19,7 @@ use crate::{
 /// The span's name for exporters, `otel.name`, is the method, `Service.Method`. Its fields follow OpenTelemetry's
 /// conventions for RPC: `rpc.system.name`, `rpc.method`, `server.address`, `server.port`, and once the call has ended
 /// `rpc.status_code`, with `error.type` when it failed. Its level is `INFO`. A call that was dropped before its end is
-/// `CANCELLED`; one that ended with the service's own error is `OK`, with `service_error` as `error.type`.
+/// `CANCELLED`, or `DEADLINE_EXCEEDED` when its time was over; one that ended with the service's own error is `OK`, with `service_error` as `error.type`.
 ///
 /// The trace travels as `traceparent` of the W3C in the metadata. A channel's layer continues the trace that it finds
 /// there or begins one; a server's layer continues the caller's, and the calls that its handler makes belong to it
@@ -29,7 +30,7 @@ pub fn tracing() -> impl Layer<CallService, Service: LayeredService> + Clone + S
         let own = TraceContext::child(parent.as_ref());
         call.metadata_mut().insert(TRACEPARENT, own.to_string());
         let span = span(&call, &own, parent.as_ref());
-        let end = End(Some(span.clone()));
+        let end = End { span: Some(span.clone()), deadline: call.deadline() };
         async move {
             let outcome = next.run(call).await;
             end.record(&outcome);
@@ -88,11 +89,14 @@ fn host_and_port(address: &str) -> (&str, Option<u16>) {
 }
 
 /// Owes a span the end of its call.
-struct End(Option<Span>);
+struct End {
+    span: Option<Span>,
+    deadline: Option<Instant>,
+}
 
 impl End {
     fn record(mut self, outcome: &Result<Response, Status>) {
-        let Some(span) = self.0.take() else { return };
+        let Some(span) = self.span.take() else { return };
         match outcome {
             Ok(response) => {
                 span.record("rpc.status_code", Code::Ok.name());
@@ -107,8 +111,9 @@ impl End {
 
 impl Drop for End {
     fn drop(&mut self) {
-        if let Some(span) = self.0.take() {
-            fail(&span, Code::Cancelled.name());
+        if let Some(span) = self.span.take() {
+            let late = self.deadline.is_some_and(|deadline| deadline <= Instant::now());
+            fail(&span, if late { Code::DeadlineExceeded.name() } else { Code::Cancelled.name() });
         }
     }
 }

@@ -11,6 +11,7 @@ use std::{
 use rpc_runtime::{
     CallError, Code, Context, Status,
     middleware::{Body, Request, Side, from_fn},
+    rpc_service,
 };
 
 use super::{Clerk, DeskClient, Name, Notes, Reason, both, linked, plain, server};
@@ -233,4 +234,30 @@ async fn a_lazy_channel_dials_with_the_first_call_that_comes_through_its_layers(
     tokio::spawn(bound.serve());
     let desk = DeskClient::new(plain().layer(passing).lazy("mem://layered-lazy").unwrap());
     assert_eq!(desk.add(1, 2).await.unwrap(), 3);
+}
+
+#[rpc_service]
+trait Counter {
+    /// Starts a call at a desk and gives its outcome.
+    async fn ask(&self) -> Result<Option<String>, Status>;
+}
+
+struct Clerkless(DeskClient);
+
+impl Counter for Clerkless {
+    async fn ask(&self) -> Result<Option<String>, Status> {
+        self.0.seen("within".to_owned()).start().await
+    }
+}
+
+#[tokio::test]
+async fn the_layers_of_a_started_call_see_the_context_in_which_it_was_started() {
+    let telling = from_fn(|mut call: Request, next| {
+        let within = Context::current().method().map_or("nothing", |method| method.full_name);
+        call.metadata_mut().insert("within", within);
+        async move { next.run(call).await }
+    });
+    let (desk, _link) = linked(server(&Clerk::new()), plain().layer(telling)).await;
+    let counter = CounterClient::from_service(Clerkless(desk));
+    assert_eq!(counter.ask().await.unwrap().as_deref(), Some("Counter.ask"));
 }

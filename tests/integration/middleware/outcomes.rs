@@ -174,3 +174,46 @@ async fn a_status_that_a_servers_layer_got_from_a_call_of_its_own_loses_its_deta
     assert_eq!(status.message(), "Desk.refuse at mem://link: elsewhere");
     assert!(!status.may_have_run(), "no handler of this server was reached");
 }
+
+#[tokio::test(start_paused = true)]
+async fn closing_the_channel_ends_what_waits_in_a_layer() {
+    let clerk = Clerk::new();
+    let waiting = || {
+        from_fn(|call: Request, next| async move {
+            if call.metadata().get("first").is_some() {
+                next.run(call).await?;
+            }
+            std::future::pending().await
+        })
+    };
+    let (clients, _link) = both(&clerk, || plain().layer(waiting())).await;
+    for desk in clients {
+        let (before, behind) = (
+            desk.add(1, 2).timeout(Duration::from_secs(3_600)).start(),
+            desk.add(1, 2).no_timeout().metadata("first", ""),
+        );
+        let close = async {
+            // Paused time goes on once nothing else can.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            desk.channel().close();
+        };
+        let (before, behind, ()) = tokio::join!(before, behind, close);
+        let (before, behind) = (before.unwrap_err(), behind.unwrap_err());
+        assert_eq!((before.code(), before.may_have_run()), (Code::Cancelled, false));
+        assert_eq!((behind.code(), behind.may_have_run()), (Code::Cancelled, true));
+        let later = desk.add(1, 2).timeout(Duration::from_secs(3_600)).await.unwrap_err();
+        assert_eq!((later.code(), later.may_have_run()), (Code::Cancelled, false));
+    }
+}
+
+#[tokio::test]
+async fn a_layer_that_panics_in_a_started_call_is_named_in_its_outcome() {
+    let clerk = Clerk::new();
+    let panicking = || from_fn(|_, _| async { panic!("on purpose") });
+    let (clients, _link) = both(&clerk, || plain().layer(panicking())).await;
+    for desk in clients {
+        let status = desk.add(1, 2).start().await.unwrap_err();
+        assert_eq!((status.code(), status.may_have_run()), (Code::Internal, true));
+        assert!(status.message().contains("on purpose"), "{status}");
+    }
+}

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use rpc_runtime::{CallError, Channel, Code, Server, Status, middleware, rpc_service, testing};
@@ -117,6 +118,21 @@ async fn a_failure_is_told_by_its_code_and_as_the_type_of_the_error() {
         let pair = |status: &str, error: &str| (status.to_owned(), error.to_owned());
         let cancelled = pair("CANCELLED", "CANCELLED");
         assert_eq!(ends, [pair("NOT_FOUND", "NOT_FOUND"), pair("OK", "service_error"), cancelled], "{kind}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_whose_time_was_over_is_told_so_at_both_sides() {
+    let spans = Spans::default();
+    let _guard = tracing::subscriber::set_default(spans.clone());
+    let clerk = Clerk::new();
+    let server = server(&clerk).layer(middleware::tracing());
+    let (desk, _link) = linked(server, plain().layer(middleware::tracing())).await;
+    let late = desk.wait().timeout(Duration::from_secs(1)).await.unwrap_err();
+    assert_eq!(late.code(), Code::DeadlineExceeded);
+    clerk.waiting(0).await;
+    for kind in ["client", "server"] {
+        assert_eq!(spans.of_kind(kind)[0]["rpc.status_code"], "DEADLINE_EXCEEDED", "{kind}");
     }
 }
 
