@@ -107,7 +107,7 @@ fn an_abort_beside_calls_ends_each_of_them_once() {
         let world = World::new(Setting { shared: one_in(2), ..Setting::default() });
         let callers = callers(&world, 3, None);
         let end = if one_in(2) { world.client.clone() } else { world.server.clone() };
-        let aborting = thread::spawn(move || end.abort());
+        let aborting = thread::spawn(move || end.abort("on purpose".to_owned()));
         aborting.join().unwrap();
         judge(world, callers.map(|caller| caller.join().unwrap()), &[Code::Unavailable], false);
     });
@@ -175,7 +175,7 @@ fn an_idle_connection_that_is_ended_at_any_moment_ends() {
         let ending = thread::spawn(move || match how {
             0 => end.close(),
             1 => end.drain(),
-            _ => end.abort(),
+            _ => end.abort("on purpose".to_owned()),
         });
         ending.join().unwrap();
         world.ended().book.is_closed();

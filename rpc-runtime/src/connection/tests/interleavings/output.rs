@@ -19,11 +19,12 @@ use crate::{
     call::Peer,
     codec::CodecKind,
     connection::{
-        ConnectionState, flusher,
+        ConnectionState, Endpoint, flusher,
         shared::{Request, Shared},
         tests::{Seen, body, parse_all, request},
     },
-    limits::Limits,
+    limits::{Limits, MEMORY},
+    router::Router,
     status::Status,
     transport::Writer,
     wire::{self, Grant, Kind},
@@ -38,9 +39,9 @@ fn side(holds: usize) -> (Arc<Shared>, Source, shuttle::future::JoinHandle<()>) 
         Writer::Owned(_) => None,
     };
     let watch = watch::Sender::new(ConnectionState::Ready);
-    let limits = Limits::default();
+    let endpoint = Endpoint::new(Limits::default(), MEMORY, Router::default());
     let grant = Grant { max_message: 1 << 20, request_window: 1 << 20, ..Grant::default() };
-    let shared = Shared::new(0, CodecKind::Json, limits, grant, Peer::default(), inline, watch);
+    let shared = Shared::new(0, CodecKind::Json, &endpoint, grant, Peer::default(), inline, watch);
     let shared = Arc::new(shared);
     let flusher = shuttle::future::spawn(flusher::run(Arc::clone(&shared), writer));
     (shared, source, flusher)

@@ -18,7 +18,7 @@ use crate::{
     call::{Answer, Ending, OutgoingRequest, ServiceName},
     codec::CodecKind,
     connection::{CallId, Connection, ConnectionState, Ended, Endpoint, handshake::Agreement, start, tests::parse_all},
-    limits::Limits,
+    limits::{Limits, MEMORY},
     metadata::Metadata,
     router::Router,
     status::{Code, Status},
@@ -198,7 +198,7 @@ impl World {
             let remote =
                 Grant { in_flight: limits.in_flight, request_window: limits.granted_window(), ..Grant::default() };
             let agreement = Agreement { codec: CodecKind::Json, remote, metadata: Metadata::new() };
-            let endpoint = Endpoint::new(limits, router);
+            let endpoint = Arc::new(Endpoint::new(limits, MEMORY, router));
             start(transport, agreement, &endpoint, side, watch::Sender::new(ConnectionState::Ready))
         };
         let (client, client_end) = end(up_sink, down_source, Router::default(), 0);
