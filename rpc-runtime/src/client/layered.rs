@@ -1,6 +1,11 @@
 //! A call that goes to its server by way of layers.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -39,11 +44,11 @@ pub(super) async fn call(
         extensions: Extensions::default(),
         destination: Arc::<Sending>::clone(&sending),
     };
-    let led = layers.lead(request);
+    let led = until_closed(&sending, layers.lead(request));
     let outcome: Result<Response, Status> = match deadline {
         None => led.await,
         Some(deadline) => {
-            let mut led = std::pin::pin!(led);
+            let mut led = pin!(led);
             match timeout_at(deadline, &mut led).await {
                 Ok(outcome) => outcome,
                 Err(_) => {
@@ -55,6 +60,22 @@ pub(super) async fn call(
         }
     };
     outcome.into()
+}
+
+/// The outcome of the layers. While they make no attempt, which would end by itself, the channel's close ends the call.
+async fn until_closed(
+    sending: &Sending,
+    led: impl Future<Output = Result<Response, Status>>,
+) -> Result<Response, Status> {
+    let (mut led, mut closing) = (pin!(led), pin!(sending.channel.closing()));
+    poll_fn(|cx| {
+        let outcome = led.as_mut().poll(cx);
+        if outcome.is_ready() || sending.attempts.is_under_way() {
+            return outcome;
+        }
+        closing.as_mut().poll(cx).map(|status| Err(sending.attempts.judge(status)))
+    })
+    .await
 }
 
 /// One call on its way to its server.

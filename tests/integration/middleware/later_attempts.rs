@@ -81,3 +81,17 @@ async fn a_layer_that_panics_in_a_call_that_was_started_is_named_as_the_cause() 
         assert!(status.message().contains("panicked") && status.message().contains("the layer is broken"), "{status}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_waits_in_a_layer_ends_when_its_channel_is_closed() {
+    let waiting = || from_fn(|_: Request, _| std::future::pending());
+    let (clients, _link) = both(&Clerk::new(), || plain().timeout(None).layer(waiting())).await;
+    for desk in clients {
+        let call = desk.add(1, 2).start();
+        tokio::task::yield_now().await;
+        desk.channel().close();
+        let ended = tokio::time::timeout(std::time::Duration::from_secs(100), call).await;
+        let status = ended.expect("it ends").unwrap_err();
+        assert_eq!((status.code(), status.may_have_run()), (Code::Cancelled, false), "{status}");
+    }
+}
