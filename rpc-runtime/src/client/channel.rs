@@ -72,6 +72,8 @@ struct Inner {
     connection: OnceLock<Connection>,
     dialling: Mutex<()>,
     state: watch::Sender<ConnectionState>,
+    /// Whether it was closed here, whatever had become of its connection.
+    closed_here: watch::Sender<bool>,
 }
 
 /// What is at a channel's other end.
@@ -128,6 +130,7 @@ impl Channel {
     /// Ends the connection: pending and later calls end with `CANCELLED`, those that wait in a layer too, and the peer is
     /// told. A second time does nothing.
     pub fn close(&self) {
+        self.0.closed_here.send_replace(true);
         if self.0.connection.get().is_none() {
             self.0.state.send_replace(ConnectionState::Closed(self.closed_here()));
         }
@@ -162,7 +165,8 @@ impl Channel {
         let endpoint = Arc::new(Endpoint::new(settings.limits.clone(), settings.memory, Router::default()));
         let layers = CallService::layered(&settings.layers);
         let (connection, dialling, state) = (OnceLock::new(), Mutex::new(()), watch::Sender::new(state));
-        Self(Arc::new(Inner { address, target, settings, layers, endpoint, connection, dialling, state }))
+        let closed_here = watch::Sender::new(false);
+        Self(Arc::new(Inner { address, target, settings, layers, endpoint, connection, dialling, state, closed_here }))
     }
 
     pub(super) async fn over(transport: Transport, name: &str, settings: Settings) -> Result<Self, Status> {
@@ -194,15 +198,7 @@ impl Channel {
         if self.is_closed() {
             return Answer::of_status(self.closed_here().not_executed());
         }
-        service.call(&self.0.settings, request, deadline, self.closed()).await
-    }
-
-    /// Waits until the channel is closed here; a connection that is lost says so to its own calls.
-    pub(super) async fn closed(&self) -> Status {
-        let here = |state: &ConnectionState| matches!(state, ConnectionState::Closed(status) if status.code() == Code::Cancelled);
-        // The sender lives in this channel.
-        let _ = self.0.state.subscribe().wait_for(here).await;
-        self.closed_here()
+        service.call(&self.0.settings, request, deadline, self.closing()).await
     }
 
     /// The connection, if there is one: also when it is over, for then it knows why.
@@ -240,6 +236,13 @@ impl Channel {
             connection.close();
         }
         Ok(connection)
+    }
+
+    /// Waits until it is closed here, which ends calls wherever they are; a layer may live with a lost connection.
+    pub(super) async fn closing(&self) -> Status {
+        // The sender lives in this channel.
+        let _ = self.0.closed_here.subscribe().wait_for(|closed| *closed).await;
+        self.closed_here()
     }
 
     fn is_closed(&self) -> bool {

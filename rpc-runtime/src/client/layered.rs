@@ -1,6 +1,11 @@
 //! A call that goes to its server by way of layers.
 
-use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -39,11 +44,11 @@ pub(super) async fn call(
         extensions: Extensions::default(),
         destination: Arc::<Sending>::clone(&sending),
     };
-    let led = until_closed(layers.lead(request), &sending);
+    let led = until_closed(&sending, layers.lead(request));
     let outcome: Result<Response, Status> = match deadline {
         None => led.await,
         Some(deadline) => {
-            let mut led = std::pin::pin!(led);
+            let mut led = pin!(led);
             match timeout_at(deadline, &mut led).await {
                 Ok(outcome) => outcome,
                 Err(_) => {
@@ -57,23 +62,18 @@ pub(super) async fn call(
     outcome.into()
 }
 
-/// Ends what waits in a layer when the channel is closed here. An attempt under way is ended by its connection, and the
-/// layers see how.
+/// The outcome of the layers. While they make no attempt, which would end by itself, the channel's close ends the call.
 async fn until_closed(
-    led: impl Future<Output = Result<Response, Status>>,
     sending: &Sending,
+    led: impl Future<Output = Result<Response, Status>>,
 ) -> Result<Response, Status> {
-    let mut led = std::pin::pin!(led);
-    let mut closed = None;
+    let (mut led, mut closing) = (pin!(led), pin!(sending.channel.closing()));
     poll_fn(|cx| {
-        if let Poll::Ready(outcome) = led.as_mut().poll(cx) {
-            return Poll::Ready(outcome);
+        let outcome = led.as_mut().poll(cx);
+        if outcome.is_ready() || sending.attempts.is_under_way() {
+            return outcome;
         }
-        if sending.attempts.is_under_way() {
-            return Poll::Pending;
-        }
-        let closed = closed.get_or_insert_with(|| Box::pin(sending.channel.closed()));
-        closed.as_mut().poll(cx).map(|status| Err(sending.attempts.judge(status)))
+        closing.as_mut().poll(cx).map(|status| Err(sending.attempts.judge(status)))
     })
     .await
 }

@@ -322,7 +322,7 @@ mod tests {
         fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
         fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
         fn event(&self, _: &tracing::Event<'_>) {
-            let ((tell, told), accounts) = (std::sync::mpsc::channel(), Arc::clone(&self.0));
+            let ((tell, told), accounts) = (std::sync::mpsc::sync_channel(1), Arc::clone(&self.0));
             std::thread::spawn(move || tell.send(accounts.stats().connections));
             let connections = told.recv_timeout(std::time::Duration::from_secs(10));
             self.1.fetch_add(connections.expect("no lock is held while something is logged"), Relaxed);

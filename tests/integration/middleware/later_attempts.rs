@@ -13,7 +13,7 @@ use super::{Clerk, both, linked, plain, server};
 #[tokio::test]
 async fn an_attempt_behind_the_end_of_a_call_that_was_not_executed_does_not_run() {
     let (clerk, go) = (Clerk::new(), Arc::new(Notify::new()));
-    let (tell, mut told) = mpsc::unbounded_channel();
+    let (tell, mut told) = mpsc::channel(1);
     let late = {
         let go = Arc::clone(&go);
         move || {
@@ -24,7 +24,7 @@ async fn an_attempt_behind_the_end_of_a_call_that_was_not_executed_does_not_run(
                     #[expect(clippy::disallowed_methods, reason = "the test waits for its end")]
                     tokio::spawn(async move {
                         go.notified().await;
-                        tell.send(next.run(call).await).unwrap();
+                        tell.send(next.run(call).await).await.unwrap();
                     });
                     Err(Status::new(Code::Unavailable, "the layer does not wait"))
                 }
@@ -46,7 +46,7 @@ async fn an_attempt_behind_the_end_of_a_call_that_was_not_executed_does_not_run(
 #[tokio::test]
 async fn an_attempt_behind_the_end_of_a_call_that_had_its_value_runs() {
     let (clerk, go) = (Clerk::new(), Arc::new(Notify::new()));
-    let (tell, mut told) = mpsc::unbounded_channel();
+    let (tell, mut told) = mpsc::channel(1);
     let shadowing = {
         let go = Arc::clone(&go);
         from_fn(move |call: Request, next| {
@@ -56,7 +56,7 @@ async fn an_attempt_behind_the_end_of_a_call_that_had_its_value_runs() {
                 #[expect(clippy::disallowed_methods, reason = "the test waits for its end")]
                 tokio::spawn(async move {
                     go.notified().await;
-                    tell.send(next.run(call).await).unwrap();
+                    tell.send(next.run(call).await).await.unwrap();
                 });
                 outcome
             }
@@ -79,5 +79,19 @@ async fn a_layer_that_panics_in_a_call_that_was_started_is_named_as_the_cause() 
         let status = desk.add(1, 2).start().await.unwrap_err();
         assert_eq!(status.code(), Code::Internal, "{status}");
         assert!(status.message().contains("panicked") && status.message().contains("the layer is broken"), "{status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_waits_in_a_layer_ends_when_its_channel_is_closed() {
+    let waiting = || from_fn(|_: Request, _| std::future::pending());
+    let (clients, _link) = both(&Clerk::new(), || plain().timeout(None).layer(waiting())).await;
+    for desk in clients {
+        let call = desk.add(1, 2).start();
+        tokio::task::yield_now().await;
+        desk.channel().close();
+        let ended = tokio::time::timeout(std::time::Duration::from_secs(100), call).await;
+        let status = ended.expect("it ends").unwrap_err();
+        assert_eq!((status.code(), status.may_have_run()), (Code::Cancelled, false), "{status}");
     }
 }
