@@ -157,6 +157,14 @@ async fn what_is_left_after_the_time_for_draining_is_cut_off_and_counted() {
     assert_eq!((drained.cut_connections, drained.cut_calls), (1, 1));
 }
 
+#[tokio::test]
+async fn the_longest_time_for_draining_there_is_lets_a_server_end() {
+    let server = probe::server(Limits::default()).drain_timeout(Duration::MAX);
+    let server = server.bind("mem://drains-for-ever").await.unwrap();
+    server.handle().shut_down();
+    assert_eq!(within("the end", server.serve()).await.unwrap().cut_calls, 0);
+}
+
 /// Every fault of the connection, and what the good-bye says of it.
 fn faults() -> Vec<(Vec<u8>, &'static str)> {
     let add = |id| request(id, "add", b"[1,2]");

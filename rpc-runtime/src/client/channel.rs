@@ -101,7 +101,7 @@ impl Channel {
     /// Everything else is as over a connection: arguments and replies go through the codec, within
     /// [`max_message`](crate::Limits::max_message), calls have deadlines, metadata and a context, and dropping a call
     /// drops its handler, which is polled in the caller's task. A handler that panics costs its call `INTERNAL`. A
-    /// service with a name that can not be registered fails every call with the reason.
+    /// service whose name can not be registered, or a codec that can not be used, fails every call with the reason.
     #[must_use]
     pub fn in_process(service: impl Service) -> Self {
         Self::builder().in_process(service)

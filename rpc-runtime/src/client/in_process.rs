@@ -18,7 +18,7 @@ use crate::{
 /// The address of every channel to a service in the same process.
 pub(super) const ADDRESS: &str = "in-process";
 
-/// A registered service, or why there is none.
+/// A registered service and a codec that can be used, or why not.
 pub(super) struct InProcess {
     router: Result<Router, Status>,
     peer: Arc<Peer>,
@@ -27,7 +27,7 @@ pub(super) struct InProcess {
 impl InProcess {
     pub(super) fn new(service: &dyn Service, settings: &Settings) -> Self {
         let mut router = Router::default();
-        let registered = router.register(service).map(|()| router);
+        let registered = settings.codec.check().and_then(|()| router.register(service)).map(|()| router);
         let peer = Peer { address: ADDRESS.to_owned(), metadata: settings.metadata.clone(), local: Arc::from(ADDRESS) };
         Self { router: registered, peer: Arc::new(peer) }
     }

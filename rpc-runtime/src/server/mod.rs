@@ -6,7 +6,7 @@ mod room;
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::watch, time::Instant};
+use tokio::sync::watch;
 
 pub use builder::ServerBuilder;
 use connections::Connections;
@@ -151,11 +151,10 @@ impl Server {
             () = connections.accept_all(&listener) => {}
         }
         drop(listener);
-        let until = Instant::now() + drain_timeout;
         tokio::select! {
             biased;
             () = connections.ended() => {}
-            () = tokio::time::sleep_until(until) => {
+            () = tokio::time::sleep(drain_timeout) => {
                 phase.send_if_modified(|phase| {
                     let draining = !phase.is_over();
                     if draining {

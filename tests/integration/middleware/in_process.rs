@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use rpc_runtime::{CallError, Channel, Code, CodecKind, Context, Limits, Server, Status, rpc_service, testing};
+use rpc_runtime::{
+    CallError, Channel, Code, Codec, CodecError, CodecKind, Context, DecodeValue, EncodeValue, Limits, Server, Status,
+    rpc_service, testing,
+};
 
 use super::{Clerk, DeskClient, DeskServer, Reason, plain};
 
@@ -147,6 +150,29 @@ async fn a_service_that_can_not_be_registered_fails_its_calls_with_the_reason() 
     let status = DeskClient::named(channel, "a.b").add(1, 2).await.unwrap_err();
     assert_eq!((status.code(), status.may_have_run()), (Code::InvalidArgument, false));
     assert!(status.message().contains("no dot"), "{status}");
+}
+
+/// Bears the name of another codec.
+struct Usurper;
+
+impl Codec for Usurper {
+    fn name(&self) -> &str {
+        "json"
+    }
+    fn encode(&self, _: EncodeValue<'_>, _: &mut Vec<u8>) -> Result<(), CodecError> {
+        Ok(())
+    }
+    fn decode<'de>(&self, _: &'de [u8], _: DecodeValue<'_, 'de>) -> Result<(), CodecError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_codec_that_can_not_be_used_fails_the_calls_with_the_reason() {
+    let channel = Channel::builder().codec(&Usurper).in_process(DeskServer::new(Clerk::new()));
+    let status = DeskClient::new(channel).add(1, 2).await.unwrap_err();
+    assert_eq!((status.code(), status.may_have_run()), (Code::InvalidArgument, false));
+    assert!(status.message().contains("is named json"), "{status}");
 }
 
 #[tokio::test]

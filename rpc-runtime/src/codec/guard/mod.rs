@@ -179,7 +179,9 @@ fn too_deep<E: Error>() -> E {
 #[cold]
 #[inline(never)]
 fn too_many<E: Error>(announced: usize, remaining: usize) -> E {
-    E::custom(format_args!("{announced} elements are announced where {remaining} bytes remain"))
+    E::custom(format_args!(
+        "{announced} elements are announced where {remaining} bytes remain and {EMPTY} at most may consume none"
+    ))
 }
 
 #[cold]
