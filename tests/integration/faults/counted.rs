@@ -86,7 +86,7 @@ async fn a_channel_whose_peer_broke_the_protocol_keeps_that_reason_when_it_is_cl
 async fn what_was_counted_never_becomes_less_while_connections_end() {
     let serving = Serving::start().await;
     let handle = serving.handle.clone();
-    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let (stop, stopped) = std::sync::mpsc::sync_channel::<()>(1);
     let looking = std::thread::spawn(move || {
         let (mut last, mut looks) = (0, 0_u64);
         while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {

@@ -13,7 +13,7 @@ use super::{Clerk, both, linked, plain, server};
 #[tokio::test]
 async fn an_attempt_behind_the_end_of_a_call_that_was_not_executed_does_not_run() {
     let (clerk, go) = (Clerk::new(), Arc::new(Notify::new()));
-    let (tell, mut told) = mpsc::unbounded_channel();
+    let (tell, mut told) = mpsc::channel(1);
     let late = {
         let go = Arc::clone(&go);
         move || {
@@ -24,7 +24,7 @@ async fn an_attempt_behind_the_end_of_a_call_that_was_not_executed_does_not_run(
                     #[expect(clippy::disallowed_methods, reason = "the test waits for its end")]
                     tokio::spawn(async move {
                         go.notified().await;
-                        tell.send(next.run(call).await).unwrap();
+                        tell.send(next.run(call).await).await.unwrap();
                     });
                     Err(Status::new(Code::Unavailable, "the layer does not wait"))
                 }
@@ -46,7 +46,7 @@ async fn an_attempt_behind_the_end_of_a_call_that_was_not_executed_does_not_run(
 #[tokio::test]
 async fn an_attempt_behind_the_end_of_a_call_that_had_its_value_runs() {
     let (clerk, go) = (Clerk::new(), Arc::new(Notify::new()));
-    let (tell, mut told) = mpsc::unbounded_channel();
+    let (tell, mut told) = mpsc::channel(1);
     let shadowing = {
         let go = Arc::clone(&go);
         from_fn(move |call: Request, next| {
@@ -56,7 +56,7 @@ async fn an_attempt_behind_the_end_of_a_call_that_had_its_value_runs() {
                 #[expect(clippy::disallowed_methods, reason = "the test waits for its end")]
                 tokio::spawn(async move {
                     go.notified().await;
-                    tell.send(next.run(call).await).unwrap();
+                    tell.send(next.run(call).await).await.unwrap();
                 });
                 outcome
             }
