@@ -105,7 +105,7 @@ impl<T, E> Call<T, E> {
     /// Puts the call on its way now; its outcome can be awaited later, or never looked at.
     ///
     /// While the channel has yet to be dialled, when it has layers, or when its service is in this process, a task
-    /// drives it. Dropping what is returned cancels the call.
+    /// drives it: a layer that panics there costs the call `INTERNAL`. Dropping what is returned cancels the call.
     ///
     /// # Panics
     ///

@@ -127,8 +127,8 @@ impl Channel {
         self.0.state.subscribe()
     }
 
-    /// Ends the connection: pending and later calls end with `CANCELLED`, those that wait in a layer too, and the peer is
-    /// told. A second time does nothing.
+    /// Ends the connection: pending and later calls end with `CANCELLED`, also those that wait in a layer, and the peer
+    /// is told. A second time does nothing.
     pub fn close(&self) {
         self.0.closed_here.send_replace(true);
         if self.0.connection.get().is_none() {

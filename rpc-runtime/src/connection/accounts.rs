@@ -27,8 +27,9 @@ pub(crate) struct Accounts {
     limit: usize,
     /// All shares.
     held: AtomicUsize,
-    /// The shares of connections that were told to go.
-    leaving: AtomicUsize,
+    /// The shares of those that were not told to go. Not a difference of two, of which others would see one change
+    /// without the other.
+    staying: AtomicUsize,
     registry: Mutex<Registry>,
     pub(crate) counts: Counts,
 }
@@ -84,8 +85,8 @@ pub(super) enum Part {
 
 impl Accounts {
     pub(crate) fn new(limit: usize) -> Arc<Self> {
-        let (held, leaving) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Arc::new(Self { limit, held, leaving, registry: Mutex::default(), counts: Counts::default() })
+        let (held, staying) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Arc::new(Self { limit, held, staying, registry: Mutex::default(), counts: Counts::default() })
     }
 
     /// Bytes that all connections hold, as far as they have told.
@@ -108,7 +109,7 @@ impl Accounts {
 
     /// Whether somebody has to go.
     pub(super) fn is_full(&self) -> bool {
-        self.held().saturating_sub(self.leaving.load(Relaxed)) >= self.limit
+        self.staying.load(Relaxed) >= self.limit
     }
 
     /// Why a connection has to go.
@@ -189,8 +190,8 @@ impl Account {
         // Wrapping, so that it may be less than before.
         let change = bytes.wrapping_sub(before);
         self.accounts.held.fetch_add(change, Relaxed);
-        if share.leaving {
-            self.accounts.leaving.fetch_add(change, Relaxed);
+        if !share.leaving {
+            self.accounts.staying.fetch_add(change, Relaxed);
         }
         bytes > before && self.accounts.is_full()
     }
@@ -208,8 +209,9 @@ impl Account {
 
     fn leave(&self) {
         let mut share = self.share();
-        share.leaving = true;
-        self.accounts.leaving.fetch_add(share.parts.iter().sum(), Relaxed);
+        if !mem::replace(&mut share.leaving, true) {
+            self.accounts.staying.fetch_sub(share.parts.iter().sum(), Relaxed);
+        }
     }
 
     fn share(&self) -> MutexGuard<'_, Share> {
@@ -307,7 +309,7 @@ mod tests {
         for part in [Part::Input, Part::Output, Part::Waiting] {
             small.tell(part, 0);
         }
-        assert_eq!((accounts.held(), accounts.leaving.load(Relaxed)), (0, 0));
+        assert_eq!((accounts.held(), accounts.staying.load(Relaxed)), (0, 0));
     }
     /// Asks for the counters, from another thread, whenever something is logged.
     struct Asking(Arc<Accounts>, Arc<AtomicUsize>);
@@ -338,5 +340,21 @@ mod tests {
         let relieve = || accounts.relieve().len();
         let told = tracing::subscriber::with_default(Asking(Arc::clone(&accounts), Arc::clone(&seen)), relieve);
         assert_eq!((told, seen.load(Relaxed)), (1, 1));
+    }
+    #[test]
+    fn what_a_leaving_connection_takes_and_gives_back_never_costs_another_one_its_place() {
+        let accounts = Accounts::new(100_000);
+        let (large, _) = live(&accounts, 60_000);
+        let (_small, _) = live(&accounts, 50_000);
+        assert_eq!(accounts.relieve().len(), 1, "the large one");
+        let going = std::thread::spawn(move || {
+            for bytes in 0..3_000_000 {
+                large.tell(Part::Output, 60_000 * (bytes % 2));
+            }
+        });
+        while !going.is_finished() {
+            assert!(accounts.relieve().is_empty(), "the small one is within the limit");
+        }
+        going.join().unwrap();
     }
 }

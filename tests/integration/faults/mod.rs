@@ -24,6 +24,7 @@ mod bodies;
 mod budget;
 mod counted;
 mod descriptors;
+mod drift;
 mod flips;
 mod floods;
 mod frames;
