@@ -125,8 +125,8 @@ impl Channel {
         self.0.state.subscribe()
     }
 
-    /// Ends the connection: pending and later calls end with `CANCELLED`, those that wait in a layer too, and the peer is
-    /// told. A second time does nothing.
+    /// Ends the connection: pending and later calls end with `CANCELLED`, those that wait in a layer too, and the peer
+    /// is told. A second time does nothing.
     pub fn close(&self) {
         if self.0.connection.get().is_none() {
             self.0.state.send_replace(ConnectionState::Closed(self.closed_here()));
@@ -199,7 +199,10 @@ impl Channel {
 
     /// Waits until the channel is closed here; a connection that is lost says so to its own calls.
     pub(super) async fn closed(&self) -> Status {
-        let here = |state: &ConnectionState| matches!(state, ConnectionState::Closed(status) if status.code() == Code::Cancelled);
+        let here = |state: &ConnectionState| match state {
+            ConnectionState::Closed(status) => status.code() == Code::Cancelled,
+            _ => false,
+        };
         // The sender lives in this channel.
         let _ = self.0.state.subscribe().wait_for(here).await;
         self.closed_here()
