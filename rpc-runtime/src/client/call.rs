@@ -30,7 +30,8 @@ use crate::{
 ///
 /// # Panics
 ///
-/// Polled outside a tokio runtime, when the channel has yet to be dialled, has layers, or its service is in this process.
+/// Polled outside a tokio runtime, when the channel has yet to be dialled, has layers, or its service is in this
+/// process.
 ///
 /// ```
 /// # use rpc_runtime::prelude::*;

@@ -23,6 +23,9 @@ use crate::{
 /// So many calls that have ended may stand in the queue whatever its length.
 const GONE: usize = 64;
 
+/// Which bit of an id makes their number even; there are never so many slots that an index needs it.
+const PARITY: u32 = 31;
+
 /// All calls of this side of a connection.
 #[derive(Debug)]
 pub(super) struct Calls {
@@ -468,8 +471,10 @@ impl Calls {
         self.free.push(index);
     }
 
+    /// Ids have an even number of bits, so that one that was flipped never makes the id of another call.
     fn wire_id(&self, id: CallId) -> u64 {
-        (u64::from(id.generation) << 32) | (u64::from(id.index) << 1) | self.side
+        let bits = (u64::from(id.generation) << 32) | (u64::from(id.index) << 1) | self.side;
+        bits | (u64::from(bits.count_ones() & 1) << PARITY)
     }
 
     fn slot(&self, id: CallId) -> Option<&Slot> {
@@ -482,12 +487,13 @@ impl Calls {
 
     /// The slot of a call on the wire whose terminal frame has not come.
     fn open_slot(&self, wire_id: u64) -> Option<u32> {
-        let id = CallId { index: (wire_id as u32) >> 1, generation: (wire_id >> 32) as u32 };
+        let index = (wire_id as u32 & !(1 << PARITY)) >> 1;
+        let id = CallId { index, generation: (wire_id >> 32) as u32 };
         let open = match &self.slot(id)?.stage {
             Stage::Sent(_) | Stage::Abandoned => true,
             Stage::Ended { open, .. } => *open,
             Stage::Free | Stage::Queued(_) => false,
         };
-        (open && wire_id & 1 == self.side).then_some(id.index)
+        (open && wire_id == self.wire_id(id)).then_some(id.index)
     }
 }

@@ -19,7 +19,8 @@ use crate::{
 /// The span's name for exporters, `otel.name`, is the method, `Service.Method`. Its fields follow OpenTelemetry's
 /// conventions for RPC: `rpc.system.name`, `rpc.method`, `server.address`, `server.port`, and once the call has ended
 /// `rpc.status_code`, with `error.type` when it failed. Its level is `INFO`. A call that was dropped before its end is
-/// `CANCELLED`, or `DEADLINE_EXCEEDED` when its time was over; one that ended with the service's own error is `OK`, with `service_error` as `error.type`.
+/// `CANCELLED`, or `DEADLINE_EXCEEDED` when its time was over; one that ended with the service's own error is `OK`,
+/// with `service_error` as `error.type`.
 ///
 /// The trace travels as `traceparent` of the W3C in the metadata. A channel's layer continues the trace that it finds
 /// there or begins one; a server's layer continues the caller's, and the calls that its handler makes belong to it
