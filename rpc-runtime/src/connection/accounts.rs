@@ -9,7 +9,10 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed},
     },
+    time::Duration,
 };
+
+use tokio::time::Instant;
 
 use super::{
     serving::Serving,
@@ -30,6 +33,8 @@ pub(crate) struct Accounts {
     /// The shares of those that were not told to go. Not a difference of two, of which others would see one change
     /// without the other.
     staying: AtomicUsize,
+    /// Since when more than three quarters are held, as far as anybody has looked.
+    tight_since: Mutex<Option<Instant>>,
     registry: Mutex<Registry>,
     pub(crate) counts: Counts,
 }
@@ -86,7 +91,8 @@ pub(super) enum Part {
 impl Accounts {
     pub(crate) fn new(limit: usize) -> Arc<Self> {
         let (held, staying) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Arc::new(Self { limit, held, staying, registry: Mutex::default(), counts: Counts::default() })
+        let (tight_since, registry) = (Mutex::default(), Mutex::default());
+        Arc::new(Self { limit, held, staying, tight_since, registry, counts: Counts::default() })
     }
 
     /// Bytes that all connections hold, as far as they have told.
@@ -101,10 +107,29 @@ impl Accounts {
     /// Why nothing new is taken on, if that is so.
     pub(crate) fn refusal(&self) -> Option<Status> {
         let (held, limit) = (self.held(), self.limit);
-        (held > limit / 4 * 3).then(|| {
+        self.is_tight().then(|| {
             let text = format!("memory: {held} bytes are held, above three quarters of the limit of {limit}");
             Status::of_call(Code::ResourceExhausted, text).not_executed()
         })
+    }
+
+    /// Whether it was so for all of `patience`: then somebody has to go, below the limit, too. A peer that drips bytes
+    /// would else keep all others out for ever. Told once in that time.
+    pub(super) fn is_stuck(&self, now: Instant, patience: Duration) -> bool {
+        let mut since = self.tight_since.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.is_tight() {
+            *since = None;
+            return false;
+        }
+        let stuck = now.saturating_duration_since(*since.get_or_insert(now)) >= patience;
+        if stuck {
+            *since = Some(now);
+        }
+        stuck
+    }
+
+    fn is_tight(&self) -> bool {
+        self.held() > self.limit / 4 * 3
     }
 
     /// Whether somebody has to go.
@@ -118,11 +143,11 @@ impl Accounts {
         format!("memory: {held} bytes are held, the limit is {limit}, and this connection holds most")
     }
 
-    /// Finds those who hold most, no more of them than it takes, for their owner to be told.
-    pub(super) fn relieve(&self) -> Vec<Weak<Serving>> {
+    /// Finds those who hold most, at least so many and no more than it takes, for their owner to be told.
+    pub(super) fn relieve(&self, least: usize) -> Vec<Weak<Serving>> {
         let (mut told, mut shares) = (Vec::new(), Vec::new());
         let registry = self.registry();
-        while self.is_full() {
+        while told.len() < least || self.is_full() {
             let staying = registry.live.values().map(|live| (live.account.staying(), live));
             let Some((share, live)) = staying.max_by_key(|(share, _)| *share).filter(|(share, _)| *share > 0) else {
                 break;
@@ -292,19 +317,19 @@ mod tests {
         let accounts = Accounts::new(100_000);
         let (small, _) = live(&accounts, 20_000);
         let (large, number) = live(&accounts, 60_000);
-        assert!(accounts.relieve().is_empty(), "below the limit nobody goes");
+        assert!(accounts.relieve(0).is_empty(), "below the limit nobody goes");
         assert!(small.tell(Part::Output, 25_000), "the limit is reached");
-        assert_eq!(accounts.relieve().len(), 1);
+        assert_eq!(accounts.relieve(0).len(), 1);
         assert_eq!((large.staying(), small.staying()), (0, 45_000));
         assert!(
             !accounts.is_full() && accounts.refusal().is_some(),
             "what is on its way out still counts for newcomers"
         );
-        assert!(accounts.relieve().is_empty());
+        assert!(accounts.relieve(0).is_empty());
         drop(large);
         accounts.exit(number, &Sums::default());
         small.tell(Part::Waiting, 60_000);
-        assert_eq!((accounts.relieve().len(), accounts.relieve().len()), (1, 0));
+        assert_eq!((accounts.relieve(0).len(), accounts.relieve(0).len()), (1, 0));
         assert_eq!(accounts.held(), 105_000);
         for part in [Part::Input, Part::Output, Part::Waiting] {
             small.tell(part, 0);
@@ -326,7 +351,7 @@ mod tests {
         fn event(&self, _: &tracing::Event<'_>) {
             let ((tell, told), accounts) = (std::sync::mpsc::sync_channel(1), Arc::clone(&self.0));
             std::thread::spawn(move || tell.send(accounts.stats().connections));
-            let connections = told.recv_timeout(std::time::Duration::from_secs(10));
+            let connections = told.recv_timeout(Duration::from_secs(10));
             self.1.fetch_add(connections.expect("no lock is held while something is logged"), Relaxed);
         }
         fn enter(&self, _: &tracing::span::Id) {}
@@ -337,7 +362,7 @@ mod tests {
     fn a_subscriber_can_ask_for_the_counters_when_it_is_told_of_a_connection_that_has_to_go() {
         let (accounts, seen) = (Accounts::new(100_000), Arc::new(AtomicUsize::new(0)));
         let (_large, _) = live(&accounts, 100_000);
-        let relieve = || accounts.relieve().len();
+        let relieve = || accounts.relieve(0).len();
         let told = tracing::subscriber::with_default(Asking(Arc::clone(&accounts), Arc::clone(&seen)), relieve);
         assert_eq!((told, seen.load(Relaxed)), (1, 1));
     }
@@ -346,14 +371,14 @@ mod tests {
         let accounts = Accounts::new(100_000);
         let (large, _) = live(&accounts, 60_000);
         let (_small, _) = live(&accounts, 50_000);
-        assert_eq!(accounts.relieve().len(), 1, "the large one");
+        assert_eq!(accounts.relieve(0).len(), 1, "the large one");
         let going = std::thread::spawn(move || {
             for bytes in 0..3_000_000 {
                 large.tell(Part::Output, 60_000 * (bytes % 2));
             }
         });
         while !going.is_finished() {
-            assert!(accounts.relieve().is_empty(), "the small one is within the limit");
+            assert!(accounts.relieve(0).is_empty(), "the small one is within the limit");
         }
         going.join().unwrap();
     }

@@ -100,6 +100,30 @@ async fn at_the_limit_the_largest_holder_alone_is_closed_and_told_why() {
     flooded.serves_a_fresh_client().await;
 }
 
+/// Each of its messages gets a byte before it counts as silent, and all together stay below the limit.
+#[tokio::test]
+async fn a_peer_that_drips_bytes_above_three_quarters_does_not_keep_the_others_out_for_ever() {
+    let stall = Duration::from_millis(400);
+    let flooded = Flooded::start(Limits::default().stall_timeout(stall), 4 * MIB).await;
+    // Their memory doubles with the first byte, to 3.5 MiB, and then lasts for long.
+    let mut dripping = holder(&flooded, 28).await;
+    let dripped = async {
+        // For as long as anybody reads it.
+        while flooded.handle.stats().closed.memory == 0 {
+            let drips: Vec<u8> = (1..=28).flat_map(|message| later_part(2 * message, 1)).collect();
+            dripping.send(&drips).await;
+            tokio::time::sleep(stall / 4).await;
+        }
+    };
+    within_time(30 * stall, "the end of the one that drips", dripped).await;
+    let last = raw::frames(&dripping.rest().await).pop().expect("a good-bye");
+    assert_eq!((last.kind, last.code()), (GO_AWAY, RESOURCE_EXHAUSTED), "{last:?}");
+    flooded.until("room", |stats| stats.memory_held == 0).await;
+    assert_eq!(flooded.handle.stats().closed.silent, 0);
+    flooded.is_back_at_its_baseline().await;
+    flooded.serves_a_fresh_client().await;
+}
+
 /// E3 with many: each within its own limit of unsent responses, all together above what there is.
 #[tokio::test]
 async fn peers_that_never_read_hold_no_more_than_the_budget_together() {

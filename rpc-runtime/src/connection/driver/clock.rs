@@ -108,6 +108,9 @@ impl Driver {
         if idle {
             self.serving.shrink();
         }
+        if self.shared.account.accounts().is_stuck(now, self.shared.local.stall_timeout) {
+            self.relieve(1);
+        }
         match self.clock.liveness.check(now, sample, &self.shared.local) {
             Pulse::Fine => Ok(()),
             Pulse::Dead(text) => {

@@ -111,7 +111,7 @@ impl Driver {
         self.answer_ping();
         self.serving.flush();
         if self.shared.account.accounts().is_full() {
-            self.relieve();
+            self.relieve(0);
         }
         self.end_if_done(began)?;
         self.look_at_clock(cx)?;
@@ -158,7 +158,7 @@ impl Driver {
                 }
             }
             if self.tell() {
-                self.relieve();
+                self.relieve(0);
             }
             if self.evicted {
                 cx.waker().wake_by_ref();
@@ -209,10 +209,10 @@ impl Driver {
         self.told.tell(account, self.receive.held() + self.incoming.held() + self.admission.held())
     }
 
-    /// Closes who holds most, once there is no memory any more.
-    fn relieve(&mut self) {
+    /// Closes who holds most: at least so many, and more when there is no memory any more.
+    fn relieve(&mut self, least: usize) {
         let account = &self.shared.account;
-        let leaving = account.accounts().relieve();
+        let leaving = account.accounts().relieve(least);
         leaving.iter().filter_map(Weak::upgrade).for_each(|serving| serving.evict());
         self.evicted = account.is_leaving();
     }
@@ -250,7 +250,7 @@ impl Driver {
             self.judge(verdict)?;
             // Within a block, too: a part of a byte may double what its message holds.
             if self.incoming.held() + self.admission.held() >= self.told.bytes() + LEAP && self.tell() {
-                self.relieve();
+                self.relieve(0);
                 if self.evicted {
                     return Ok(());
                 }
