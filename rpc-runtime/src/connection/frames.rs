@@ -120,11 +120,12 @@ impl Frames {
             }
             Reply::Status(status) => {
                 let details = if status.details().len() <= limit { status.details().to_vec() } else { Vec::new() };
+                let metadata = if metadata.is_empty() { status.metadata().clone() } else { metadata };
                 (Ending::Status(status), metadata, details)
             }
         };
         let entries = metadata.len();
-        let header = response_header(&ending, metadata, remote);
+        let header = response_header(&ending, metadata, &body, remote);
         let (length, longest) = (header.encoded_len(), remote.max_header as usize);
         let text = if entries > max_metadata {
             format!("the reply of {method} has {entries} metadata entries, more than max_metadata, {max_metadata}")
@@ -140,17 +141,16 @@ impl Frames {
                 (Ending::Status(Status::of_call(Code::ResourceExhausted, text)), Vec::new())
             }
         };
-        let header = response_header(&ending, Metadata::new(), remote);
+        let header = response_header(&ending, Metadata::new(), &body, remote);
         self.push_response(id, header, body);
     }
 
-    fn push_response(&mut self, id: u64, mut header: ResponseHeader<'_>, body: Vec<u8>) {
+    fn push_response(&mut self, id: u64, header: ResponseHeader<'_>, body: Vec<u8>) {
         if body.len() <= SMALL {
             wire::put_response(&mut self.small, id, &header, &body, false);
             buffer::give(body);
             return;
         }
-        header.total = total(&body);
         let mut bytes = Vec::new();
         header.put(&mut bytes);
         self.push_large(Kind::Response, id, bytes, body);
@@ -211,20 +211,22 @@ fn total(body: &[u8]) -> Option<u64> {
     (body.len() > MAX_PART).then_some(body.len() as u64)
 }
 
-fn response_header(ending: &Ending, metadata: Metadata, remote: &Grant) -> ResponseHeader<'static> {
-    let (ending, metadata) = match ending {
-        Ending::Ok => (wire::Ending::Ok, metadata),
-        Ending::ServiceError => (wire::Ending::ServiceError, metadata),
+fn response_header(ending: &Ending, metadata: Metadata, body: &[u8], remote: &Grant) -> ResponseHeader<'static> {
+    let ending = match ending {
+        Ending::Ok => wire::Ending::Ok,
+        Ending::ServiceError => wire::Ending::ServiceError,
         Ending::Status(status) => {
             let mut message = status.message().to_owned();
-            truncate(&mut message, remote.max_header as usize / 2);
-            let metadata = if metadata.is_empty() { status.metadata().clone() } else { metadata };
-            let not_executed = !status.may_have_run();
-            (wire::Ending::Status { code: status.code(), not_executed, message }, metadata)
+            truncate(&mut message, (remote.max_header as usize).saturating_sub(BESIDE_MESSAGE));
+            wire::Ending::Status { code: status.code(), not_executed: !status.may_have_run(), message }
         }
     };
-    ResponseHeader { ending, total: None, metadata: Cow::Owned(metadata) }
+    ResponseHeader { ending, total: total(body), metadata: Cow::Owned(metadata) }
 }
+
+/// What stands beside the message in the header of a status without metadata, at most: status, code, the tag and length
+/// of the message, *not executed*, total.
+const BESIDE_MESSAGE: usize = 3 + 3 + 4 + 2 + 7;
 
 impl OutgoingRequest {
     /// About how many bytes of memory it takes.

@@ -88,7 +88,7 @@ pub(super) async fn dial(
             );
             Err(Status::of_call(Code::Internal, text))
         }
-        Answer::Welcome(welcome) => Ok(Agreement { codec, remote: welcome.grant, metadata: Metadata::new() }),
+        Answer::Welcome(welcome) => Ok(Agreement { codec, remote: usable(welcome.grant), metadata: Metadata::new() }),
     }
 }
 
@@ -122,7 +122,7 @@ pub(super) async fn accept(transport: &mut Transport, endpoint: &Endpoint) -> Re
     for (key, value) in hello.metadata {
         metadata.append(key, value);
     }
-    Ok(Agreement { codec, remote: hello.grant, metadata })
+    Ok(Agreement { codec, remote: usable(hello.grant), metadata })
 }
 
 /// [Tells](tell_refusal) the peer why there is no connection, and [leaves it time](discard) to read that.
@@ -186,6 +186,11 @@ async fn tell(transport: &mut Transport, last: &[u8]) {
 async fn read_on(transport: &mut Transport, most: usize) {
     let mut rest = (&mut transport.reader).take(most as u64);
     let _ = timeout(DISCARD_TIME, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
+}
+
+/// What the peer grants, as far as a frame can use it: the length of a header has 16 bits.
+fn usable(grant: Grant) -> Grant {
+    Grant { max_header: grant.max_header.min(u32::from(u16::MAX)), ..grant }
 }
 
 /// What this side lets the other send.

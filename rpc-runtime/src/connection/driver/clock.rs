@@ -97,7 +97,8 @@ impl Driver {
             unsent: state.output.unsent() > 0,
             partial: self.receive.is_partial(),
             oldest_part: [self.admission.oldest_part(), self.incoming.oldest_part()].into_iter().flatten().min(),
-            active: state.calls.in_flight() > 0 || serves,
+            // A peer that has ended its stream is silent by right.
+            active: !self.goodbye.end_read && (state.calls.in_flight() > 0 || serves),
         };
         let idle = !serves && !self.is_active(&state);
         if idle {

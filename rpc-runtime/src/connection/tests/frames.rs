@@ -195,9 +195,41 @@ fn a_failure_keeps_its_code_and_loses_what_does_not_fit_beside_it() {
     let (header, body) = response(Reply::Status(status), long, &remote);
     match header.ending {
         wire::Ending::Status { code: Code::NotFound, not_executed: false, message } => {
-            assert_eq!(message, "ä".repeat(50));
+            assert_eq!(message, "ä".repeat(90));
         }
         other => panic!("{other:?}"),
     }
     assert_eq!((header.metadata.len(), body), (0, vec![7]));
+}
+
+#[test]
+fn no_header_of_a_reply_is_above_what_its_caller_takes() {
+    let metadata = |bytes: usize| {
+        let mut metadata = Metadata::new();
+        metadata.append("k", "v".repeat(bytes));
+        metadata
+    };
+    for max_header in [20, 64, 200, 16_384, 65_535] {
+        let remote = Grant { max_header, ..Grant::default() };
+        let long = "x".repeat(70_000);
+        let status = |bytes| Status::not_found(long.as_str()).with_metadata(metadata(bytes));
+        let filling = (max_header as usize).saturating_sub(8);
+        let replies = [
+            (Reply::Status(status(0)), Metadata::new()),
+            (Reply::Status(status(70_000)), Metadata::new()),
+            (Reply::Status(status(70_000)), metadata(70_000)),
+            (Reply::Status(status(0).with_details(vec![0; 70_000])), Metadata::new()),
+            (Reply::Value(vec![0; 70_000]), metadata(filling)),
+            (Reply::Value(vec![0; 70_000]), metadata(70_000)),
+            (Reply::Value(vec![0; 5]), metadata(filling)),
+        ];
+        for (at, (reply, metadata)) in replies.into_iter().enumerate() {
+            let mut frames = Frames::default();
+            let remote = Grant { max_message: 1 << 20, ..remote };
+            frames.push_reply(3, "S.m", Finished { reply, metadata }, &remote, 64);
+            let bytes = bytes_of(frames.next_batch(Vec::new(), |_, _| ()), usize::MAX);
+            let header = u32::from(u16::from_le_bytes([bytes[6], bytes[7]]));
+            assert!(header <= max_header, "{header} bytes above {max_header}, reply {at}");
+        }
+    }
 }
