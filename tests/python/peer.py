@@ -1,6 +1,6 @@
 """A peer in another language, written from PROTOCOL.md alone, with nothing but Python's standard library.
 
-`wire.py` beside it holds the protocol: handshake, frames, calls and flow, the same for both sides. This file is what
+`wire` beside it holds the protocol: handshake, frames, calls and flow, the same for both sides. This file is what
 the tests run: `peer.py client HOST PORT` calls a server of the runtime, `peer.py server` serves a client of it. Each
 step that held is printed as `ok: ..`; the first that did not ends the program with a traceback.
 """
