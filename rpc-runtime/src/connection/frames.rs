@@ -132,7 +132,7 @@ impl Frames {
         } else if length > longest {
             format!("the reply of {method} has a header of {length} bytes, above max_header of its caller, {longest}")
         } else {
-            return self.push_response(id, header, body);
+            return self.push_response(id, &header, body);
         };
         // What a failure says of itself is worth more than what travels beside it.
         let (ending, body) = match ending {
@@ -142,12 +142,12 @@ impl Frames {
             }
         };
         let header = response_header(&ending, Metadata::new(), &body, remote);
-        self.push_response(id, header, body);
+        self.push_response(id, &header, body);
     }
 
-    fn push_response(&mut self, id: u64, header: ResponseHeader<'_>, body: Vec<u8>) {
+    fn push_response(&mut self, id: u64, header: &ResponseHeader<'_>, body: Vec<u8>) {
         if body.len() <= SMALL {
-            wire::put_response(&mut self.small, id, &header, &body, false);
+            wire::put_response(&mut self.small, id, header, &body, false);
             buffer::give(body);
             return;
         }

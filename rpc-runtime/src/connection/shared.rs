@@ -362,6 +362,9 @@ impl Shared {
             accounts.counts.refused(reason);
             Err(Status::of_call(Code::ResourceExhausted, text).not_executed())
         };
+        if self.remote.in_flight == 0 {
+            return exhausted(|refused| &mut refused.in_flight, "in_flight: the peer allows 0 calls".to_owned());
+        }
         let limit = self.remote.max_message.min(self.local.max_message).min(self.remote.request_window);
         let size = request.body.len();
         if size > limit as usize {

@@ -156,3 +156,19 @@ async fn too_many_faults_of_a_server_end_its_connection_and_name_the_limit() {
     assert!(failure.message().contains("protocol_errors"), "{failure}");
     assert_eq!(raw.frame_of(GO_AWAY).await.code(), raw::INTERNAL);
 }
+
+#[tokio::test]
+async fn a_peer_that_allows_no_calls_is_told_of_at_once_and_not_waited_for() {
+    let (near, far) = tokio::io::duplex(4_096);
+    let mut raw = raw::Peer::new(far);
+    let welcome = r#"{"welcome":{"version":1,"codec":"json","grant":{"in_flight":0},"features":[]}}"#;
+    let answer = async {
+        raw.handshake().await;
+        raw.send(&raw::handshake(welcome)).await;
+    };
+    let (channel, ()) = tokio::join!(Channel::builder().codec(CodecKind::Json).handshake(near, "raw"), answer);
+    let call = ProbeClient::new(channel.unwrap()).add(1, 2).no_timeout();
+    let status = within("the refusal", call).await.unwrap_err();
+    assert_eq!((status.code(), status.may_have_run()), (Code::ResourceExhausted, false));
+    assert!(status.message().contains("in_flight: the peer allows 0"), "{status}");
+}

@@ -6,11 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::io::AsyncReadExt;
+
 use super::{
     probe::{ProbeClient, Served, Serving, slowest_beside, tasks, tasks_are_back},
     raw::{
         self, CANCEL, CREDIT, END, INTERNAL, MESSAGE, MORE, PING, PONG, REQUEST, RESPONSE, field, frame, names,
-        request, varint, within,
+        request, varint, within, within_time,
     },
 };
 
@@ -141,4 +143,23 @@ async fn requests_reordered_and_cancels_repeated_give_each_call_one_answer() {
     assert_eq!(answers.keys().copied().collect::<Vec<_>>(), [2, 4, 6, 8]);
     assert!(answers[&2] && answers[&6] && !answers[&4], "{answers:?}");
     serving.serves_a_fresh_client().await;
+}
+
+/// Keepalive asks for no sign of life where none may come.
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_has_ended_its_stream_gets_the_answer_of_a_call_that_takes_a_minute() {
+    let (mut peer, served) = Served::pipe(1 << 20);
+    peer.dial("json").await;
+    peer.send(&request(2, "sleep", b"[60000]")).await;
+    peer.send(&raw::go_away()).await;
+    peer.end().await;
+    let mut bytes = Vec::new();
+    let mut io = peer.into_io();
+    within_time(Duration::from_secs(100), "the answer", io.read_to_end(&mut bytes)).await.unwrap();
+    let frames = raw::frames(&bytes);
+    let kinds: Vec<u8> = frames.iter().map(|frame| frame.kind).filter(|kind| *kind != CREDIT).collect();
+    assert_eq!(kinds, [raw::GO_AWAY, RESPONSE], "{frames:?}");
+    let reply = frames.iter().find(|frame| frame.kind == RESPONSE).expect("it is among them");
+    assert!(reply.is_value(), "{reply:?}");
+    served.ended().await.unwrap();
 }

@@ -8,6 +8,7 @@ use rpc_runtime::{
 };
 
 use super::{Clerk, Notes, Reason, both, linked, plain, server};
+use crate::faults::raw::{self, Peer};
 
 /// What a layer sees of an outcome.
 fn seen(outcome: &Result<Response, Status>) -> String {
@@ -216,4 +217,24 @@ async fn a_layer_that_panics_in_a_started_call_is_named_in_its_outcome() {
         assert_eq!((status.code(), status.may_have_run()), (Code::Internal, true));
         assert!(status.message().contains("on purpose"), "{status}");
     }
+}
+
+#[tokio::test]
+async fn a_status_is_cut_for_a_peer_that_grants_headers_longer_than_there_are() {
+    let (near, far) = tokio::io::duplex(1 << 20);
+    let mut peer = Peer::new(near);
+    #[expect(clippy::disallowed_methods, reason = "the test's runtime ends it")]
+    tokio::spawn(server(&Clerk::new()).serve_connection(far, "raw"));
+    peer.send(&raw::hello_granting(
+        "json",
+        r#"{"max_message":4194304,"request_window":4194304,"max_header":4294967295}"#,
+    ))
+    .await;
+    peer.handshake().await;
+    let body = format!("[\"{}\"]", "x".repeat(100_000)).into_bytes();
+    let header = [raw::names("Desk", "refuse"), raw::field(5, &raw::varint(body.len() as u64))].concat();
+    peer.send(&raw::in_parts(raw::REQUEST, 2, &header, &body)).await;
+    let reply = peer.reply(2).await;
+    assert_eq!(reply.code(), u64::from(Code::NotFound.number()));
+    assert!((65_000..65_536).contains(&reply.message().len()), "{}", reply.message().len());
 }
