@@ -17,7 +17,7 @@ use crate::{
 /// Makes a layer of an async closure, which gets each call and what comes after it.
 ///
 /// It may change the call and its outcome, answer by itself, or run the rest several times. Dropping the call drops
-/// the closure's future.
+/// the closure's future, and so do, at a server, the call's deadline and its cancelling: then it sees no outcome.
 ///
 /// ```
 /// use rpc_runtime::{middleware, prelude::*};
