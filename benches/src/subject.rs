@@ -22,6 +22,10 @@ pub static SUBJECTS: &[Subject] = &[
     crate::variants::TRACING_KEPT,
     #[cfg(feature = "variants")]
     crate::variants::JSON,
+    #[cfg(feature = "variants")]
+    crate::variants::MESSAGE_PACK,
+    #[cfg(feature = "variants")]
+    crate::variants::POSTCARD,
     #[cfg(feature = "tarpc")]
     crate::tarpc::SUBJECT,
 ];

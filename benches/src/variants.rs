@@ -48,6 +48,24 @@ pub const JSON: Subject = Subject {
     },
 };
 
+/// The one with names and bytes.
+pub const MESSAGE_PACK: Subject = Subject {
+    name: "ours-messagepack",
+    serve: |announce| Box::pin(serve(Server::builder(), announce)),
+    drive: |address, window| -> Job<Vec<Tally>> {
+        Box::pin(drive(Channel::builder().codec(CodecKind::MessagePack), address, window))
+    },
+};
+
+/// The smallest.
+pub const POSTCARD: Subject = Subject {
+    name: "ours-postcard",
+    serve: |announce| Box::pin(serve(Server::builder(), announce)),
+    drive: |address, window| -> Job<Vec<Tally>> {
+        Box::pin(drive(Channel::builder().codec(CodecKind::Postcard), address, window))
+    },
+};
+
 async fn pass(call: Request, next: Next) -> Result<Response, Status> {
     next.run(call).await
 }
