@@ -6,9 +6,9 @@ use bytes::Bytes;
 
 use crate::{
     buffer,
-    call::{Ending, OutgoingRequest, ServiceName},
+    call::{Ending, OutgoingRequest, Reply, ServiceName},
     metadata::Metadata,
-    router::{Finished, Reply},
+    router::Finished,
     status::{Code, Status},
     wire::{self, Grant, Kind, MAX_PART, RequestHeader, ResponseHeader},
 };
@@ -118,7 +118,8 @@ impl Frames {
                     format!("the reply of {method} has {size} bytes, more than max_message of its caller, {limit}");
                 (Ending::Status(Status::of_call(Code::ResourceExhausted, text)), metadata, Vec::new())
             }
-            Reply::Status(status) => {
+            Reply::Finished => (Ending::Ok, metadata, Vec::new()),
+            Reply::Status(status) | Reply::Unsendable(status) => {
                 let details = if status.details().len() <= limit { status.details().to_vec() } else { Vec::new() };
                 let metadata = if metadata.is_empty() { status.metadata().clone() } else { metadata };
                 (Ending::Status(status), metadata, details)
@@ -137,7 +138,7 @@ impl Frames {
         // What a failure says of itself is worth more than what travels beside it.
         let (ending, body) = match ending {
             Ending::Status(status) => (Ending::Status(status), body),
-            Ending::Ok | Ending::ServiceError => {
+            Ending::Ok | Ending::Opened(_) | Ending::ServiceError => {
                 (Ending::Status(Status::of_call(Code::ResourceExhausted, text)), Vec::new())
             }
         };
@@ -214,6 +215,7 @@ fn total(body: &[u8]) -> Option<u64> {
 fn response_header(ending: &Ending, metadata: Metadata, body: &[u8], remote: &Grant) -> ResponseHeader<'static> {
     let ending = match ending {
         Ending::Ok => wire::Ending::Ok,
+        Ending::Opened(_) => wire::Ending::Opened,
         Ending::ServiceError => wire::Ending::ServiceError,
         Ending::Status(status) => {
             let mut message = status.message().to_owned();

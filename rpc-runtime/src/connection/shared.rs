@@ -122,6 +122,11 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The largest item of a stream that the peer accepts, in bytes.
+    pub(super) fn max_item(&self) -> usize {
+        self.remote.max_message as usize
+    }
+
     /// Whether this side is the one that opens calls with this id.
     pub(super) fn opens(&self, id: u64) -> bool {
         id & 1 == self.side

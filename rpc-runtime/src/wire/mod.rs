@@ -6,6 +6,7 @@ mod foreign;
 mod frame;
 mod handshake;
 mod header;
+mod item;
 mod varint;
 
 pub(crate) use foreign::ForeignProtocol;
@@ -18,6 +19,7 @@ pub(crate) use handshake::{
     parse_answer, parse_hello,
 };
 pub(crate) use header::{Ending, GoAwayHeader, HeaderError, RequestHeader, ResponseHeader};
+pub(crate) use item::{ITEM_COST, close_item, items_cost, take_item};
 
 #[cfg(test)]
 mod tests;

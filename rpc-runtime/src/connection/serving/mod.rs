@@ -29,8 +29,9 @@ use super::{
     sync::{Handle, Mutex, MutexGuard},
 };
 use crate::{
+    call::Reply,
     metadata::Metadata,
-    router::{Finished, Reply, Route, Running},
+    router::{Finished, Route, Running},
     status::{Code, Status},
 };
 

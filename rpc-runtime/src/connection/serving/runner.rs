@@ -19,7 +19,7 @@ use super::{
 use crate::{
     call::Scene,
     connection::{shared::wake, sync::AbortHandle},
-    router::{Finished, Route, Running},
+    router::{Finished, Route, Running, Start},
     status::{Code, Status},
 };
 
@@ -221,7 +221,8 @@ impl Runner {
             self.stopped_before_start(id);
             return None;
         };
-        let started = Running::start(&route, self.serving.shared.codec, &body, scene);
+        let (codec, max_item) = (self.serving.shared.codec, self.serving.shared.max_item());
+        let started = Running::start(&route, Start { codec, body: &body, scene, items: None, max_item });
         crate::buffer::give(body);
         match started {
             Ok(running) => Some(self.poll_handler(id, key, running, waker)),

@@ -7,10 +7,10 @@ use tokio::time::Instant;
 
 use super::Serving;
 use crate::{
-    call::Scene,
+    call::{Reply, Scene},
     connection::sync::{self, AbortHandle},
     metadata::Metadata,
-    router::{Finished, Reply, Route, Router, Running},
+    router::{Finished, Route, Router, Running, Start},
     status::{Code, Status},
 };
 
@@ -25,10 +25,10 @@ pub(super) fn spawn(
 ) -> AbortHandle {
     let responder = Responder::new(serving, id, &route, deadline);
     let endpoint = Arc::clone(&serving.endpoint);
-    let codec = serving.shared.codec;
+    let (codec, max_item) = (serving.shared.codec, serving.shared.max_item());
     run(responder, async move {
         let before = Instant::now();
-        let started = Running::start(&route, codec, &body, scene);
+        let started = Running::start(&route, Start { codec, body: &body, scene, items: None, max_item });
         drop(body);
         match started {
             Ok(running) => poll_timed(&endpoint.router, running, before).await,
