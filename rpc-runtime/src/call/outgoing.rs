@@ -14,7 +14,16 @@ pub(crate) struct OutgoingRequest {
     pub(crate) body: Vec<u8>,
     /// What the caller sends beside the arguments.
     pub(crate) items: Option<Items>,
+    /// Whether it sends any.
+    pub(crate) sends: bool,
     pub(crate) reception: Reception,
+}
+
+impl OutgoingRequest {
+    /// Whether items travel in either direction.
+    pub(crate) fn streams(&self) -> bool {
+        self.sends || self.reception != Reception::Value
+    }
 }
 
 /// What a caller expects of a call that does not fail.

@@ -133,6 +133,11 @@ impl Accounts {
     }
 
     /// Whether somebody has to go.
+    /// Whether so little is held that windows may grow.
+    pub(super) fn is_below_half(&self) -> bool {
+        self.held.load(Relaxed) < self.limit / 2
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.staying.load(Relaxed) >= self.limit
     }

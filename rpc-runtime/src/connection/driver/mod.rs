@@ -23,6 +23,7 @@ use super::{
     serving::{Admission, Serving, Verdict},
     shared::{Request, Shared},
     stats::Stats,
+    stream_frames::{StreamFrames, Trouble},
 };
 use crate::{
     status::Status,
@@ -49,6 +50,7 @@ pub(super) struct Driver {
     reader: Box<dyn AsyncRead + Send + Unpin>,
     receive: Receive,
     incoming: Incoming,
+    stream_frames: StreamFrames,
     serving: Arc<Serving>,
     admission: Admission,
     clock: Clock,
@@ -74,6 +76,7 @@ impl Driver {
             reader,
             receive: Receive::default(),
             incoming: Incoming::new(Arc::clone(&shared)),
+            stream_frames: StreamFrames::new(Arc::clone(&shared)),
             admission: Admission::new(Arc::clone(&serving)),
             serving,
             clock: Clock::new(Instant::now()),
@@ -141,7 +144,9 @@ impl Driver {
     fn take_note(&mut self) {
         let mut state = self.shared.lock();
         let unsent_terminals = state.output.unsent_terminals();
+        let woken = std::mem::take(&mut state.calls.streams.woken);
         drop(state);
+        woken.into_iter().for_each(Waker::wake);
         // In this order: a terminal frame that is handed over between the two is then not counted twice.
         self.admission.set_open(unsent_terminals);
         self.serving.look_at_output();
@@ -206,7 +211,12 @@ impl Driver {
         if ignored > 0 {
             account.accounts().counts.note(|counted| counted.unknown_frames += ignored);
         }
-        self.told.tell(account, self.receive.held() + self.incoming.held() + self.admission.held())
+        self.told.tell(account, self.receive.held() + self.messages_held())
+    }
+
+    /// The memory of messages of which parts are still to come.
+    fn messages_held(&self) -> usize {
+        self.incoming.held() + self.admission.held() + self.stream_frames.held()
     }
 
     /// Closes who holds most: at least so many, and more when there is no memory any more.
@@ -249,7 +259,7 @@ impl Driver {
             };
             self.judge(verdict)?;
             // Within a block, too: a part of a byte may double what its message holds.
-            if self.incoming.held() + self.admission.held() >= self.told.bytes() + LEAP && self.tell() {
+            if self.messages_held() >= self.told.bytes() + LEAP && self.tell() {
                 self.relieve(0);
                 if self.evicted {
                     return Ok(());
@@ -261,9 +271,14 @@ impl Driver {
     /// Frames that are neither Request nor Response.
     fn on_other(&mut self, frame: &Frame<'_>) -> Verdict {
         match frame.kind {
-            Kind::Cancel => return self.admission.on_cancel(frame.id),
+            Kind::Cancel if self.shared.opens(frame.id) => self.stream_frames.on_stop(frame.id),
+            Kind::Cancel => {
+                self.stream_frames.forget(frame.id);
+                return self.admission.on_cancel(frame.id);
+            }
             Kind::Ping => self.pong = Some(frame.id),
-            Kind::Credit => return self.incoming.on_credit(frame.id, frame.body, self.admission.now),
+            Kind::Credit if frame.id == 0 => return self.incoming.on_credit(frame.body, self.admission.now),
+            Kind::Credit | Kind::Message => return self.on_stream(frame),
             Kind::GoAway => {
                 let header = match GoAwayHeader::decode(frame.header) {
                     Ok(header) => header,
@@ -271,11 +286,44 @@ impl Driver {
                 };
                 return self.on_go_away(&header);
             }
-            Kind::Message => return Verdict::Broken("a message frame, where no streams were granted".to_owned()),
-            Kind::End => return self.incoming.on_end(frame, self.admission.now),
+            Kind::End if self.shared.opens(frame.id) => {
+                self.stream_frames.forget(frame.id);
+                return self.incoming.on_end(frame, self.admission.now);
+            }
+            Kind::End => return self.on_stream(frame),
             Kind::Pong | Kind::Request | Kind::Response => {}
         }
         Verdict::Fine
+    }
+
+    /// Frames of streams.
+    fn on_stream(&mut self, frame: &Frame<'_>) -> Verdict {
+        // It may be about a request that came in the same block.
+        let committed = self.admission.commit();
+        if !matches!(committed, Verdict::Fine) {
+            return committed;
+        }
+        let done = match frame.kind {
+            Kind::Message => self.stream_frames.on_message(frame, self.admission.now),
+            Kind::End => self.stream_frames.on_end(frame),
+            _ => match wire::credit_increment(frame.body) {
+                Some(increment) => self.stream_frames.on_credit(frame.id, increment),
+                None => return Verdict::Fault,
+            },
+        };
+        match done {
+            Ok(()) => Verdict::Fine,
+            Err(Trouble::Stray) => Verdict::Fault,
+            Err(Trouble::Connection(text)) => Verdict::Broken(text),
+            Err(Trouble::Call(status)) => {
+                if self.shared.opens(frame.id) {
+                    self.shared.fail_call(frame.id, status);
+                } else {
+                    self.admission.fail(frame.id, &status);
+                }
+                Verdict::Fault
+            }
+        }
     }
 
     fn judge(&mut self, verdict: Verdict) -> Result<(), String> {
