@@ -176,6 +176,7 @@ impl Driver {
         self.shared.weigh(&mut state);
         drop(state);
         drop(unwritten);
+        self.shared.account.has_given_back();
         // The peer may take its time to read why; no call goes through from now on.
         self.shared.tell_closed(&reason);
         wakers.into_iter().for_each(Waker::wake);

@@ -36,6 +36,10 @@ const TURN: Duration = Duration::from_micros(200);
 /// What may come of messages before it is told, within a block of input.
 const LEAP: usize = 1 << 20;
 
+/// So long at most is waited for those who were told to go, each of which needs a turn: a thread may be stuck in code
+/// of users.
+const GIVING_BACK: Duration = Duration::from_millis(100);
+
 /// How a connection ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
@@ -63,6 +67,8 @@ pub(super) struct Driver {
     told: Told,
     /// This connection was told to go: nothing more is read.
     evicted: bool,
+    /// Since when nothing is read because others are to give back first.
+    held_back_since: Option<Instant>,
     /// Among all connections of this end.
     number: u64,
     goodbye: Goodbye,
@@ -85,6 +91,7 @@ impl Driver {
             faults: 0,
             told: Told::new(Part::Input),
             evicted: false,
+            held_back_since: None,
             number,
             goodbye: Goodbye::default(),
             shared,
@@ -155,6 +162,10 @@ impl Driver {
     /// Reads and takes apart until there is nothing more, or the turn is over.
     fn read(&mut self, cx: &mut Context<'_>, began: Instant) -> Result<(), Status> {
         loop {
+            if self.is_held_back() {
+                cx.waker().wake_by_ref();
+                return Ok(());
+            }
             match self.take_input() {
                 Ok(()) => {}
                 Err(text) => {
@@ -171,6 +182,9 @@ impl Driver {
             }
             if self.goodbye.end_read {
                 return Ok(());
+            }
+            if self.receive.has_input() || self.is_held_back() {
+                continue;
             }
             match self.receive.poll_read(cx, &mut *self.reader) {
                 Poll::Pending => return Ok(()),
@@ -227,6 +241,16 @@ impl Driver {
         self.evicted = account.is_leaving();
     }
 
+    /// Whether to take nothing more for now: what others give back, who were told to go, would be taken before they do.
+    fn is_held_back(&mut self) -> bool {
+        if !self.shared.account.accounts().is_giving_back() {
+            self.held_back_since = None;
+            return false;
+        }
+        let now = Instant::now();
+        now - *self.held_back_since.get_or_insert(now) < GIVING_BACK
+    }
+
     fn take_frames(&mut self, receive: &mut Receive) -> Result<(), String> {
         let max_header = self.shared.local.max_header as usize;
         let mut ahead = None;
@@ -259,9 +283,12 @@ impl Driver {
             };
             self.judge(verdict)?;
             // Within a block, too: a part of a byte may double what its message holds.
-            if self.messages_held() >= self.told.bytes() + LEAP && self.tell() {
-                self.relieve(0);
-                if self.evicted {
+            if self.messages_held() >= self.told.bytes() + LEAP {
+                if self.tell() {
+                    self.relieve(0);
+                }
+                // One that is held back goes on with the rest of the block later.
+                if self.evicted || (ahead.is_none() && self.is_held_back()) {
                     return Ok(());
                 }
             }
@@ -394,5 +421,7 @@ impl Drop for Driver {
         self.discard_input();
         let sums = self.serving.count_into(&mut Stats::default());
         self.shared.account.accounts().exit(self.number, &sums);
+        // Nobody can tell it to go any more.
+        self.shared.account.has_given_back();
     }
 }
