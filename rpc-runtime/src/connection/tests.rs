@@ -11,6 +11,7 @@ mod pending;
 mod pending_model;
 mod pipe;
 mod scripted;
+mod streams;
 
 use std::{
     sync::{
