@@ -1,6 +1,9 @@
 //! Streams in a trait, in both directions, seen through a client in this process.
 
 mod both_ways;
+mod boxed;
+mod descriptors;
+mod hygiene;
 mod openings;
 mod received;
 mod returned;
