@@ -22,8 +22,7 @@ use std::{
 };
 
 use crate::{
-    call::{OutgoingRequest, ServiceName},
-    metadata::Metadata,
+    call::OutgoingRequest,
     wire::{self, Kind, Parsed},
 };
 
