@@ -37,8 +37,8 @@ use crate::{
 /// What the driver, the runners and the handler tasks of a connection share. Its lock is never held together with
 /// that of [`Shared`], and neither while a handler is made, polled or dropped.
 pub(super) struct Serving {
-    shared: Arc<Shared>,
-    endpoint: Arc<Endpoint>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) endpoint: Arc<Endpoint>,
     table: Mutex<Table>,
     /// Whether another worker can go on while a handler holds one up.
     several_workers: bool,
