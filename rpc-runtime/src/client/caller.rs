@@ -16,31 +16,31 @@ use crate::{
 const NOWHERE: &str = "caller";
 
 impl Channel {
-    /// A channel to whoever made the call that is served here, over the connection that it came in on: a handler calls
-    /// the services that its caller [offers](super::ChannelBuilder::service), to push news or to tell of progress.
+    /// A channel to whoever made the call that is served here, over the connection that it came in on: so a handler
+    /// calls the services that its caller [offers](super::ChannelBuilder::service), to push news or to tell of
+    /// progress.
     ///
-    /// It may be kept and used after the handler has returned, and by its tasks: made in the handler, in a task in
-    /// [`Context::scope`](crate::Context::scope), also a detached one. It does not keep the connection alive, nor end it
-    /// when it is dropped. Making one takes less than a microsecond.
+    /// It is made in the handler, or in a task in its [`Context::scope`](crate::Context::scope), also a
+    /// [detached](crate::Context::detached) one, and may be kept when the handler has returned. It does not keep the
+    /// connection alive, nor end it when it is dropped. Making one takes less than a microsecond.
     ///
-    /// Calls over it have the connection's codec, this side's limits, and 30 s unless they have a timeout of their own or
-    /// the call they are made in has less left. They pass through no layers of this side. They fail
+    /// Calls over it have the connection's codec, this side's limits, and 30 s unless they have a timeout of their own
+    /// or the call they are made in has less left. No layers are put around them. They fail
     ///
-    /// - with `FAILED_PRECONDITION`, *not executed*, when it was made where no call is served;
+    /// - with `FAILED_PRECONDITION`, *not executed*, when the channel was made where no call is served;
     /// - with `UNIMPLEMENTED`, *not executed*, when the caller does not offer the service;
-    /// - with `UNAVAILABLE` at once when the caller has gone: *not executed*, or *unknown* for those under way. So they
-    ///   do once either side has begun to leave, which a server does when it shuts down: calls back that are under way
-    ///   are answered, and new ones refused, while the handler may still end.
+    /// - with `UNAVAILABLE`, at once, when the caller has gone: *unknown* for those under way, *not executed* for later
+    ///   ones, which are also refused so once either side has begun to leave. A server that shuts down still gets the
+    ///   answers of calls back that are under way, and its handlers may end, but makes no new ones.
     ///
-    /// [`close`](Self::close) ends the connection itself, all calls on it and the handlers of the caller's calls, this
-    /// one among them. [State](Self::state) is the connection's; [`stats`](Self::stats) are those of the server, or
+    /// [`close`](Self::close) ends the connection itself: all calls on it, in both directions, and all their handlers.
+    /// The [state](Self::state) is the connection's; the [`stats`](Self::stats) are those of the whole server, or
     /// channel, that serves the call.
     ///
-    /// Calls in both directions at once do not wait for one another: each direction has limits of its own. But a
-    /// handler that waits for a call back keeps its place among the
-    /// [running](crate::Limits::running). When handlers of both ends wait for each other and take all places at both,
-    /// only their deadlines end that, with `DEADLINE_EXCEEDED`. Where calls back are made by what they call, have more
-    /// places than such calls at once.
+    /// Each direction has limits of its own, so calls of one never wait for those of the other. Handlers may: one that
+    /// awaits a call back keeps its place among the [running](crate::Limits::running). When such handlers take all
+    /// places at both ends, their calls back find none, and only a deadline ends that, with `DEADLINE_EXCEEDED`. So
+    /// where both ends call back, or calls back call back, have more places than there are such calls at once.
     ///
     /// ```
     /// use rpc_runtime::prelude::*;

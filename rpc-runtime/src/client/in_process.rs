@@ -183,11 +183,7 @@ impl End {
     }
 
     /// The handler, or its refusal of the arguments; or why the call does not get so far.
-    fn start(
-        &self,
-        request: OutgoingRequest,
-        deadline: Option<Instant>,
-    ) -> Result<Result<Running, Finished>, Status> {
+    fn start(&self, request: OutgoingRequest, deadline: Option<Instant>) -> Result<Result<Running, Finished>, Status> {
         let router = self.router.as_ref().map_err(|status| status.clone().not_executed())?;
         let OutgoingRequest { service, method, metadata, body } = request;
         let route = router.find(service.as_str(), method)?;

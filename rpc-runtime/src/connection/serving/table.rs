@@ -80,7 +80,7 @@ pub(super) enum Stage {
     Waiting(Incoming, u64),
     /// In a slot of the runner, or being polled by it.
     Inline(Key),
-    /// In a slot, being polled or being spawned; to be dropped by whoever has it, for this reason.
+    /// In a slot, being polled or spawned, or in a task; to be dropped by whoever has it, for this reason.
     Stopped(Status),
     Task(AbortHandle),
     /// Its task is being spawned.
@@ -288,9 +288,9 @@ impl Table {
     }
 
     /// The handler task of a call is done.
-    pub(super) fn remove(&mut self, id: u64) {
+    pub(super) fn remove(&mut self, id: u64) -> Option<Status> {
         self.running = self.running.saturating_sub(1);
-        self.forget(id);
+        self.forget(id)
     }
 
     /// Forgets a call whose terminal frame is on its way. Gives the reason if it was stopped.
@@ -323,7 +323,11 @@ impl Table {
                 Stopped::Polling
             }
             Stage::Stopped(_) => Stopped::Polling,
-            Stage::Task(abort) => Stopped::Task(abort.clone()),
+            Stage::Task(abort) => {
+                let stopped = Stopped::Task(abort.clone());
+                served.stage = Stage::Stopped(why.clone());
+                stopped
+            }
         }
     }
 

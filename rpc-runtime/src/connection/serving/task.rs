@@ -92,7 +92,7 @@ impl Responder {
 
     fn finish(mut self, finished: Finished) {
         self.owed = false;
-        self.serving.finish_task(self.id, &self.route, finished);
+        self.serving.finish_task(self.id, &self.route, |_| finished);
     }
 }
 
@@ -101,13 +101,17 @@ impl Drop for Responder {
         if !self.owed {
             return;
         }
-        let status = if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-            Status::of_call(Code::DeadlineExceeded, "the deadline passed at the server")
-        } else {
-            Status::of_call(Code::Cancelled, "the call was cancelled")
+        // Where its runtime is shut down, nobody has said why.
+        let unsaid = || match self.deadline {
+            Some(deadline) if deadline <= Instant::now() => {
+                Status::of_call(Code::DeadlineExceeded, "the deadline passed at the server")
+            }
+            _ => Status::of_call(Code::Cancelled, "the call was cancelled"),
         };
-        let status = if self.begun { status } else { status.not_executed() };
-        let finished = Finished { reply: Reply::Status(status), metadata: Metadata::new() };
-        self.serving.finish_task(self.id, &self.route, finished);
+        self.serving.finish_task(self.id, &self.route, |why| {
+            let status = why.unwrap_or_else(unsaid);
+            let status = if self.begun { status } else { status.not_executed() };
+            Finished { reply: Reply::Status(status), metadata: Metadata::new() }
+        });
     }
 }

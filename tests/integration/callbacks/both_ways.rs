@@ -1,0 +1,121 @@
+//! Calls that go back and forth, what they take along, and what stays on its side.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+use rpc_runtime::{Channel, CodecKind, Server, middleware};
+
+use super::{End, Pair, PartyClient, Scene, spawn, within};
+
+#[tokio::test]
+async fn calls_go_back_and_forth_within_one_another() {
+    let pair = Pair::new().await;
+    assert_eq!(within("the call", pair.client.ask(40, 60)).await.unwrap(), 40);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_ends_call_each_other_at_once_with_calls_back_within() {
+    let pair = Pair::new().await;
+    let caller = pair.met().await;
+    // With the calls back that they wait for, fewer than the places among the running at either end.
+    let many = async |client: &PartyClient| {
+        let asked = join_all((0..120).map(|n| client.ask(n % 3, 60))).await;
+        asked.into_iter().map(|sum| sum.expect("it is answered")).sum::<u64>()
+    };
+    for _ in 0..5 {
+        let (ours, theirs) = within("the calls", async { tokio::join!(many(&pair.client), many(&caller)) }).await;
+        assert_eq!((ours, theirs), (120, 120));
+    }
+    assert_eq!(pair.client.channel().late_responses() + caller.channel().late_responses(), 0);
+}
+
+#[tokio::test]
+async fn every_codec_carries_calls_back() {
+    for codec in [CodecKind::Bincode, CodecKind::Json, CodecKind::MessagePack, CodecKind::Postcard] {
+        let pair = Pair::with(Server::builder(), Channel::builder().codec(codec)).await;
+        assert_eq!(within("the calls", pair.client.ask(3, 60)).await.unwrap(), 3, "{codec:?}");
+        let caller = pair.met().await;
+        assert_eq!(caller.echo(vec![1, 2, 255]).await.unwrap(), [1, 2, 255], "{codec:?}");
+    }
+}
+
+#[tokio::test]
+async fn calls_back_go_over_tcp_and_unix_sockets() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = format!("unix://{}", folder.path().join("socket").display());
+    for address in ["tcp://127.0.0.1:0", &socket] {
+        let server = Server::builder().service(End::new().service()).bind(address).await.unwrap();
+        let address = server.local_address().to_owned();
+        spawn(server.serve());
+        let channel = Channel::builder().service(End::new().service()).connect(&address).await.unwrap();
+        assert_eq!(within("the calls", PartyClient::new(channel).ask(4, 60)).await.unwrap(), 4);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_back_has_what_its_handler_has_left_of_its_time_and_the_trace_but_no_metadata() {
+    let pair = Pair::with(Server::builder(), Channel::builder().metadata("token", "secret")).await;
+    let call = pair.client.their_scene().timeout(Duration::from_secs(5));
+    let seen = call.metadata("tenant", "7").metadata("traceparent", "00-1-2-01").await.unwrap();
+    let expected = Scene {
+        peer: Some("mem://link".to_owned()),
+        remaining: Some(Duration::from_secs(5)),
+        metadata: vec![("traceparent".to_owned(), "00-1-2-01".to_owned())],
+        connection_metadata: vec![],
+    };
+    assert_eq!(seen, expected);
+    let caller = pair.met().await;
+    assert_eq!(caller.scene().await.unwrap().remaining, Some(Duration::from_secs(30)), "the default outside of it");
+}
+
+#[tokio::test]
+async fn layers_are_put_around_calls_of_a_channel_and_handlers_of_a_server_and_not_around_calls_back() {
+    let counter = || {
+        let seen = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&seen);
+        let layer = middleware::from_fn(move |call: middleware::Request, next: middleware::Next| {
+            counted.fetch_add(1, SeqCst);
+            async move { next.run(call).await }
+        });
+        (layer, seen)
+    };
+    let ((at_server, by_server), (at_channel, by_channel)) = (counter(), counter());
+    let pair = Pair::with(Server::builder().layer(at_server), Channel::builder().layer(at_channel)).await;
+    // Here, there, here: the second one is the call back.
+    assert_eq!(pair.client.ask(1, 60).await.unwrap(), 1);
+    assert_eq!((by_server.load(SeqCst), by_channel.load(SeqCst)), (1, 1));
+}
+
+#[tokio::test]
+async fn a_layer_of_the_server_can_call_back_too() {
+    let asks = middleware::from_fn(|call: middleware::Request, next: middleware::Next| async move {
+        let sum = PartyClient::new(Channel::caller()).add(40, 2).await?;
+        let mut response = next.run(call).await?;
+        response.metadata_mut().insert("caller-says", sum.to_string());
+        Ok(response)
+    });
+    let pair = Pair::with(Server::builder().layer(asks), Channel::builder()).await;
+    let (sum, metadata) = pair.client.add(1, 2).with_response_metadata().await;
+    assert_eq!((sum.unwrap(), metadata.get("caller-says")), (3, Some("42")));
+}
+
+#[tokio::test]
+async fn what_each_end_calls_and_serves_is_counted_there() {
+    let server = Server::builder().service(End::new().service()).bind("tcp://127.0.0.1:0").await.unwrap();
+    let (address, handle) = (server.local_address().to_owned(), server.handle());
+    spawn(server.serve());
+    let channel = Channel::builder().service(End::new().service()).connect(&address).await.unwrap();
+    let client = PartyClient::new(channel.clone());
+    for _ in 0..3 {
+        client.ask(1, 60).await.unwrap();
+    }
+    client.add(1, 2).await.unwrap();
+    assert_eq!((channel.stats().calls_total, channel.stats().served_total), (4, 3));
+    assert_eq!((handle.stats().served_total, handle.stats().calls_total), (4, 3));
+}
