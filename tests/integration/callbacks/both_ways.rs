@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use rpc_runtime::{Channel, CodecKind, Server, middleware};
+use rpc_runtime::{Channel, Code, CodecKind, Server, middleware};
 
 use super::{End, Pair, PartyClient, Scene, spawn, within};
 
@@ -33,6 +33,30 @@ async fn both_ends_call_each_other_at_once_with_calls_back_within() {
         assert_eq!((ours, theirs), (120, 120));
     }
     assert_eq!(pair.client.channel().late_responses() + caller.channel().late_responses(), 0);
+}
+
+#[tokio::test]
+async fn dropping_a_call_drops_the_calls_back_and_forth_within_it() {
+    let pair = Pair::new().await;
+    let caller = pair.met().await;
+    // Here, there, here: the last one waits.
+    let outer = caller.have_wait().no_timeout().start();
+    pair.there.live(1).await;
+    pair.here.live(1).await;
+    drop(outer);
+    pair.there.live(0).await;
+    pair.here.live(0).await;
+    assert_eq!(within("a later call", pair.client.ask(2, 60)).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn a_handler_at_the_client_that_panics_costs_the_call_back_and_nothing_else() {
+    let pair = Pair::new().await;
+    let caller = pair.met().await;
+    let panicked = caller.panic().await.unwrap_err();
+    assert_eq!((panicked.code(), panicked.may_have_run()), (Code::Internal, true));
+    assert!(panicked.message().contains("on purpose"), "{panicked}");
+    assert_eq!(within("a later call", pair.client.ask(2, 60)).await.unwrap(), 2);
 }
 
 #[tokio::test]

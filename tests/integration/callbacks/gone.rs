@@ -6,6 +6,7 @@ use rpc_runtime::{Channel, Code, ConnectionState, Context, Server, Status, rpc_s
 use tokio::{io::duplex, sync::oneshot, task::JoinHandle, time::Instant};
 
 use super::{End, Pair, PartyClient, spawn, within};
+use crate::faults::raw::{Peer, REQUEST, frame, names};
 
 /// A client and its server with a cable between them that can be cut: both read the end without a good-bye.
 async fn with_cable(here: &End, there: &End) -> (PartyClient, JoinHandle<()>) {
@@ -51,6 +52,23 @@ async fn a_handler_that_waits_for_its_caller_is_dropped_when_the_caller_crashes(
     assert_eq!((lost.code(), lost.may_have_run()), (Code::Unavailable, true), "{lost}");
     here.live(0).await;
     there.live(0).await;
+}
+
+/// A client that is frozen, not closed: keepalive finds out, for calls in flight are those of either direction.
+#[tokio::test(start_paused = true)]
+async fn a_call_back_to_a_client_that_is_silent_ends_when_its_connection_is_given_up() {
+    let there = End::new();
+    let (ours, theirs) = duplex(4_096);
+    spawn(Server::builder().service(there.service()).serve_connection(theirs, "silent"));
+    let mut peer = Peer::new(ours);
+    peer.dial("json").await;
+    peer.send(&frame(REQUEST, 0, 2, &names("Party", "meet"), b"[]")).await;
+    peer.reply(2).await;
+    let began = Instant::now();
+    let lost = within("the call back", there.met().wait().no_timeout()).await.unwrap_err();
+    assert_eq!((lost.code(), lost.may_have_run()), (Code::Unavailable, true), "{lost}");
+    assert!(lost.message().contains("no answer to keepalive"), "{lost}");
+    assert!((40..50).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Calls in both directions over one connection: handlers that call back whoever called them.
 
-#![expect(clippy::unwrap_used, reason = "what tests are made of, also outside of their functions")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what tests are made of, also outside of their functions")]
 
 mod both_ways;
 mod gone;
@@ -9,6 +9,7 @@ mod large;
 mod limits;
 mod offers;
 mod pushes;
+mod random;
 mod shutdown;
 
 use std::{
@@ -37,6 +38,7 @@ trait Party {
     async fn ask(&self, depth: u64, seconds: u64) -> Result<u64, Status>;
     /// Keeps a channel to the caller.
     async fn meet(&self);
+    async fn panic(&self);
     async fn scene(&self) -> Scene;
     /// What the caller's handler knows of a call that is made here.
     async fn their_scene(&self) -> Result<Scene, Status>;
@@ -123,6 +125,9 @@ impl Party for End {
     }
     async fn meet(&self) {
         self.met.lock().unwrap().push(Channel::caller());
+    }
+    async fn panic(&self) {
+        panic!("on purpose");
     }
     async fn scene(&self) -> Scene {
         let context = Context::current();
