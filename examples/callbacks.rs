@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 /// What the server offers.
 #[rpc_service]
-pub trait Kitchen {
+trait Kitchen {
     /// From now on the caller hears of every dish.
     async fn subscribe(&self);
     /// Cooks, and says on the way how far it is. Gives how many subscribers have heard of the dish.
@@ -17,7 +17,7 @@ pub trait Kitchen {
 
 /// What a client offers to the server that it calls.
 #[rpc_service]
-pub trait Guest {
+trait Guest {
     async fn hear(&self, text: String);
 }
 

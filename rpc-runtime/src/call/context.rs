@@ -27,7 +27,8 @@ thread_local! {
 ///
 /// [`Context::current`] is there in every poll and in the drop of a handler, and in futures wrapped by
 /// [`scope`](Self::scope). Elsewhere it is empty. Calls made where a context is current inherit its deadline
-/// and its `traceparent` and `tracestate`. Cheap to clone.
+/// and its `traceparent` and `tracestate`; calls to the caller are made with
+/// [`Channel::caller`](crate::Channel::caller). Cheap to clone.
 ///
 /// ```
 /// # use rpc_runtime::prelude::*;

@@ -100,7 +100,7 @@ impl ChannelBuilder {
 
     /// Puts a layer around all calls of the channel, within those added before: the first one added sees a call
     /// first and its outcome last. Any tower layer will do whose service can be cloned; see
-    /// [`middleware`](crate::middleware).
+    /// [`middleware`](crate::middleware). Services that the channel [offers](Self::service) have none.
     #[must_use]
     pub fn layer<L>(mut self, layer: L) -> Self
     where

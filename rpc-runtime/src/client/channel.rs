@@ -28,6 +28,9 @@ use crate::{
 /// The connection ends when the last clone is dropped and the last call in flight has its outcome. Once it is lost
 /// or closed, calls fail with the reason, *not executed*.
 ///
+/// Calls may go in both directions: a channel [offers](ChannelBuilder::service) services to the other end, and a handler
+/// calls back by [`Channel::caller`]. Calls that the channel serves do not keep the connection.
+///
 /// ```
 /// # use rpc_runtime::prelude::*;
 /// # #[rpc_service]
@@ -107,6 +110,8 @@ impl Channel {
     /// [`max_message`](crate::Limits::max_message), calls have deadlines, metadata and a context, and dropping a call
     /// drops its handler, which is polled in the caller's task. A handler that panics costs its call `INTERNAL`. A
     /// service whose name can not be registered, or a codec that can not be used, fails every call with the reason.
+    /// [`Channel::caller`] leads to the services that the channel's builder [offers](ChannelBuilder::service), as long as
+    /// the channel is there.
     #[must_use]
     pub fn in_process(service: impl Service) -> Self {
         Self::builder().in_process(service)
@@ -133,7 +138,8 @@ impl Channel {
     }
 
     /// Ends the connection: pending and later calls end with `CANCELLED`, also those that wait in a layer, and the peer
-    /// is told. A second time does nothing.
+    /// is told. Handlers of the services that it offers are dropped, and their calls end with `UNAVAILABLE` there. A
+    /// second time does nothing.
     pub fn close(&self) {
         self.0.closed_here.send_replace(true);
         if let Target::InProcess(there) = &self.0.target {
