@@ -28,8 +28,8 @@ use crate::{
 /// The connection ends when the last clone is dropped and the last call in flight has its outcome. Once it is lost
 /// or closed, calls fail with the reason, *not executed*.
 ///
-/// Calls may go in both directions: a channel [offers](ChannelBuilder::service) services to the other end, and a handler
-/// calls back by [`Channel::caller`]. Calls that the channel serves do not keep the connection.
+/// Calls may go in both directions: a channel [offers](ChannelBuilder::service) services to the other end, and a
+/// handler calls back by [`Channel::caller`]. Calls that the channel serves do not keep the connection.
 ///
 /// ```
 /// # use rpc_runtime::prelude::*;
@@ -110,8 +110,8 @@ impl Channel {
     /// [`max_message`](crate::Limits::max_message), calls have deadlines, metadata and a context, and dropping a call
     /// drops its handler, which is polled in the caller's task. A handler that panics costs its call `INTERNAL`. A
     /// service whose name can not be registered, or a codec that can not be used, fails every call with the reason.
-    /// [`Channel::caller`] leads to the services that the channel's builder [offers](ChannelBuilder::service), as long as
-    /// the channel is there.
+    /// [`Channel::caller`] leads to the services that the channel's builder [offers](ChannelBuilder::service), as long
+    /// as the channel is there.
     #[must_use]
     pub fn in_process(service: impl Service) -> Self {
         Self::builder().in_process(service)

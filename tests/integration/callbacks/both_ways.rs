@@ -12,6 +12,7 @@ use futures_util::future::join_all;
 use rpc_runtime::{Channel, Code, CodecKind, Server, middleware};
 
 use super::{End, Pair, PartyClient, Scene, spawn, within};
+use crate::faults::raw::{Peer, REQUEST, RESPONSE, frame, names};
 
 #[tokio::test]
 async fn calls_go_back_and_forth_within_one_another() {
@@ -96,6 +97,34 @@ async fn a_call_back_has_what_its_handler_has_left_of_its_time_and_the_trace_but
     assert_eq!(seen, expected);
     let caller = pair.met().await;
     assert_eq!(caller.scene().await.unwrap().remaining, Some(Duration::from_secs(30)), "the default outside of it");
+}
+
+#[tokio::test]
+async fn a_trace_goes_on_in_calls_back_from_the_span_of_their_handler() {
+    let layered = (Server::builder().layer(middleware::tracing()), Channel::builder().layer(middleware::tracing()));
+    let pair = Pair::with(layered.0, layered.1).await;
+    let (trace, span) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
+    let seen = pair.client.their_scene().metadata("traceparent", format!("00-{trace}-{span}-01")).await.unwrap();
+    let [(key, value)] = &seen.metadata[..] else { panic!("{:?}", seen.metadata) };
+    assert!(key == "traceparent" && value.starts_with(&format!("00-{trace}-")), "{value}");
+    assert!(!value.contains(span), "neither the caller's span nor the one it was given: {value}");
+}
+
+/// As a peer in another language would do it: the ids of the accepting side are odd.
+#[tokio::test]
+async fn a_peer_made_of_bytes_serves_a_call_back() {
+    let (ours, theirs) = tokio::io::duplex(4_096);
+    spawn(Server::builder().service(End::new().service()).serve_connection(theirs, "raw"));
+    let mut peer = Peer::new(ours);
+    peer.dial("json").await;
+    peer.send(&frame(REQUEST, 0, 2, &names("Party", "ask"), b"[1,60]")).await;
+    let back = peer.frame_of(REQUEST).await;
+    let name = |tag| back.fields.iter().find(|(of, _)| *of == tag).map(|(_, name)| &name[..]);
+    assert_eq!((name(1), name(3)), (Some(&b"Party"[..]), Some(&b"ask"[..])));
+    assert_eq!((back.id & 1, &back.body[..]), (1, &b"[0,59]"[..]));
+    peer.send(&frame(RESPONSE, 0, back.id, &[], b"0")).await;
+    let reply = peer.reply(2).await;
+    assert!(reply.is_value() && reply.body == b"1", "{reply:?}");
 }
 
 #[tokio::test]

@@ -174,6 +174,18 @@ async fn closing_the_channel_to_the_caller_ends_the_connection_and_all_calls_on_
     assert_eq!(client.add(1, 2).await.unwrap_err().code(), Code::Unavailable);
 }
 
+#[tokio::test]
+async fn a_server_that_is_stopped_ends_its_calls_back_and_lets_the_handlers_at_the_client_go() {
+    let Pair { here, there, client, link } = Pair::new().await;
+    client.meet().await.unwrap();
+    let theirs = there.met().wait().no_timeout().start();
+    here.live(1).await;
+    drop(link);
+    assert_eq!(within("the call back", theirs).await.unwrap_err().code(), Code::Unavailable);
+    here.live(0).await;
+    assert_eq!(within("a later one", there.met().add(1, 2)).await.unwrap_err().code(), Code::Unavailable);
+}
+
 /// A33: no panic, and nobody waits.
 #[test]
 fn the_runtime_of_a_client_is_shut_down_while_it_serves_a_call_back_and_waits_for_one() {
