@@ -157,7 +157,7 @@ fn output(sig: &Signature, style: Style, errors: &mut Errors) -> Option<Output> 
         return streams::output(sig, ty, style, errors);
     }
     types::check_output(ty, errors);
-    Some(Output::Value(types::value(ty)))
+    Some(Output::Value(Box::new(types::value(ty))))
 }
 
 fn is_streaming(parameters: Option<&[Parameter]>, output: Option<&Output>) -> bool {

@@ -3,6 +3,7 @@
 mod both_ways;
 mod boxed;
 mod descriptors;
+mod ends;
 mod hygiene;
 mod openings;
 mod received;
