@@ -76,7 +76,7 @@ pub(super) fn is_expanded_async_trait(item: &TraitItem) -> bool {
 }
 
 fn check_qualifiers(sig: &Signature, errors: &mut Errors) {
-    // Of streams it depends.
+    // With a stream it depends on how that begins.
     if sig.asyncness.is_none() && !streams::is_returned(&sig.output) {
         errors.at(sig.fn_token, "a method of a service is an `async fn`: put `async` before `fn`");
     }
