@@ -35,10 +35,10 @@ use proc_macro::TokenStream;
 ///
 /// A method is an `async fn` (or returns a stream, see below) with `&self` and at most 16 arguments, owned or borrowed.
 /// Borrowed ones (`&str`, `&[T]`, `&T`, `Option<&T>`) are encoded where the client's method is called, decoded as owned
-/// values on the server and lent to the handler. A method that returns a `Result` reports its error as `CallError<E>`
-/// (as `Status` where the error is one); every other method fails with `Status` only. An alias of `Result` works when it
-/// has `Result` in its name, such as `ArithResult<i64>`; any other is refused. A `Vec<u8>`, `&[u8]` or `Bytes` travels
-/// in bulk; these, `Option` and `#[async_trait]` are recognised by the last segment of their path.
+/// values on the server and lent to the handler. A method that returns a `Result` reports its error as `CallError<E>`,
+/// or as `Status` where the error is one; every other method fails with `Status` only. An alias of `Result` works when
+/// it has `Result` in its name, such as `ArithResult<i64>`; any other is refused. A `Vec<u8>`, `&[u8]` or `Bytes`
+/// travels in bulk; these, `Option` and `#[async_trait]` are recognised by the last segment of their path.
 ///
 /// # Streams
 ///
