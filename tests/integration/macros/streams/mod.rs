@@ -2,6 +2,7 @@
 
 mod both_ways;
 mod boxed;
+mod connected;
 mod descriptors;
 mod ends;
 mod hygiene;
