@@ -33,24 +33,25 @@ use proc_macro::TokenStream;
 ///
 /// # Methods
 ///
-/// A method is an `async fn` with `&self` and at most 16 arguments, owned or borrowed. Borrowed ones (`&str`, `&[T]`,
-/// `&T`, `Option<&T>`) are encoded where the client's method is called, decoded as owned values on the server and lent
-/// to the handler. A method that returns a `Result` reports its error as `CallError<E>` (as `Status` where the error is
-/// one); every other method fails with `Status` only. An alias of `Result` works when it has `Result` in its name, such
-/// as `ArithResult<i64>`; any other is refused. A `Vec<u8>`, `&[u8]` or `Bytes` travels in bulk; these, `Option` and
-/// `#[async_trait]` are recognised by the last segment of their path.
+/// A method is an `async fn` (or returns a stream, see below) with `&self` and at most 16 arguments, owned or borrowed.
+/// Borrowed ones (`&str`, `&[T]`, `&T`, `Option<&T>`) are encoded where the client's method is called, decoded as owned
+/// values on the server and lent to the handler. A method that returns a `Result` reports its error as `CallError<E>`,
+/// or as `Status` where the error is one; every other method fails with `Status` only. An alias of `Result` works when
+/// it has `Result` in its name, such as `ArithResult<i64>`; any other is refused. A `Vec<u8>`, `&[u8]` or `Bytes`
+/// travels in bulk; these, `Option` and `#[async_trait]` are recognised by the last segment of their path.
 ///
 /// # Streams
 ///
 /// A method that returns `impl Stream<Item = T>` gives its client a `Streaming<T>`, a stream of results; it may borrow
 /// from `&self` and from its arguments. Items may be `Result<T, E>`: the first `Err` ends the stream, and is the last
-/// item that the client gets. Such a method is either a plain `fn`, and the client's call gives the stream as soon as the
-/// request is on its way; or an `async fn`, also one that returns `Result<impl Stream<Item = T>, E>`, and the call waits
-/// for what it returns: an error there is the call's.
+/// item that the client gets. Such a method is either a plain `fn`, and the client's call gives the stream as soon as
+/// the request is on its way; or an `async fn`, also one that returns `Result<impl Stream<Item = T>, E>`, and the call
+/// waits for what it returns: an error there is the call's.
 ///
-/// An argument `Streaming<T>` is a stream that the client sends: its method takes any `Stream<Item = T> + Send + 'static`
-/// in its place. A method has one such argument at most, beside up to 16 plain ones. It may answer before the stream has
-/// ended, which stops whoever sends; and it may return a stream of its own, which goes the other way at the same time.
+/// An argument `Streaming<T>` is a stream that the client sends: its method takes any stream of `T` that is `Send` and
+/// `'static` in its place. A method has one such argument at most, beside up to 16 plain ones. It may answer before the
+/// stream has ended, which stops whoever sends; and it may return a stream of its own, which goes the other way at the
+/// same time.
 ///
 /// ```
 /// use futures_util::{StreamExt, stream};

@@ -153,7 +153,7 @@ pub(super) fn output(sig: &Signature, ty: &Type, style: Style, errors: &mut Erro
     types::check_item(item, errors);
     let item = types::value(item);
     (errors.count() == before).then_some(())?;
-    Some(Output::Stream(Stream { written: ty.clone(), item, opening: opening? }))
+    Some(Output::Stream(Box::new(Stream { written: ty.clone(), item, opening: opening? })))
 }
 
 fn check_form(stream: &Written<'_>, style: Style, errors: &mut Errors) {
@@ -193,7 +193,7 @@ fn opening(sig: &Signature, ty: &Type, stream: &Written<'_>, errors: &mut Errors
         errors.at(sig.fn_token, text);
     }
     types::check_output(&result, errors);
-    Some(Opening::Fallible(result))
+    Some(Opening::Fallible(Box::new(result)))
 }
 
 /// Whether the method returns a stream, of whatever kind and at whatever place.

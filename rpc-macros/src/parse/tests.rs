@@ -73,7 +73,7 @@ fn shape_name(shape: &Shape) -> &'static str {
         Shape::Plain => "value",
         Shape::Bulk => "bulk",
         Shape::Outcome => "outcome",
-        Shape::BulkOutcome { .. } => "bulk outcome",
+        Shape::BulkOutcome(_) => "bulk outcome",
         Shape::Unclear => "unclear",
     }
 }
