@@ -12,7 +12,8 @@ use tokio::{
 };
 
 use super::{
-    arith::{self, ArithServer, Calculator, Running, Started, status_of},
+    arith::{ArithServer, Calculator, Started},
+    calls::{self, Running, status_of},
     document::{Action, Chunk, Session, Shaken, Shape, Side, Step},
     matching::{self, Ids},
 };
@@ -300,7 +301,7 @@ impl Player {
             }
             Action::Calls { id, .. } => {
                 let channel = self.channel().await?.clone();
-                self.calls.insert(*id, arith::call(channel, action)?);
+                self.calls.insert(*id, calls::call(channel, action)?);
             }
             Action::Drops(id) => drop(self.calls.remove(id).ok_or("a call that is not there")?),
             Action::Ends(id, outcome) => {
@@ -318,7 +319,7 @@ impl Player {
             Action::IsSent(id, item) => self.call(*id)?.send(item.clone()).await?,
             Action::IsStopped(id) => {
                 let stopped = timeout(CHANNEL_PATIENCE, self.call(*id)?.is_stopped()).await;
-                stopped.map_err(|_| format!("the items of {id} are not stopped"))?;
+                stopped.map_err(|_| format!("the items of {id} are not stopped"))??;
             }
             Action::Closes => self.channel().await?.close(),
             Action::Runs(_) | Action::ShutsDown => return Err("not the dialling side's".to_owned()),
