@@ -102,9 +102,7 @@ pub(super) fn call(channel: Channel, action: &Action) -> Result<Running, String>
             let (from, below) = numbers()?;
             items(client.count(number(from)?, number(below)?), options, |item| item.to_string(), (status_of, status_of))
         }
-        "units" => {
-            items(client.units(number(arguments)?), options, |()| "null".to_owned(), (status_of, status_of))
-        }
+        "units" => items(client.units(number(arguments)?), options, |()| "null".to_owned(), (status_of, status_of)),
         "watch" => items(client.watch(), options, |item| item.to_string(), (status_of, status_of)),
         "quotients" => {
             let call = client.quotients(number(arguments)?);
@@ -117,9 +115,9 @@ pub(super) fn call(channel: Channel, action: &Action) -> Result<Running, String>
         "first" => sending(|values| value(client.first(values), options, optional, status_of)),
         "leave" => sending(|values| value(client.leave(values), options, optional, status_of)),
         "unread" => sending(|values| value(client.unread(values), options, |()| "null".to_owned(), status_of)),
-        "echo_items" => sending(|values| {
-            items(client.echo_items(values), options, |text| repeated(&text), (status_of, status_of))
-        }),
+        "echo_items" => {
+            sending(|values| items(client.echo_items(values), options, |text| repeated(&text), (status_of, status_of)))
+        }
         other => return Err(format!("there is no method {other}")),
     })
 }

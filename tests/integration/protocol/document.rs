@@ -64,9 +64,18 @@ pub(super) enum Piece {
 /// What the users of both sides do and see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Action {
-    Connects { codec: String, metadata: Vec<(String, String)> },
+    Connects {
+        codec: String,
+        metadata: Vec<(String, String)>,
+    },
     ConnectingEnds(String),
-    Calls { id: u64, method: String, arguments: String, timeout: Option<Duration>, metadata: Vec<(String, String)> },
+    Calls {
+        id: u64,
+        method: String,
+        arguments: String,
+        timeout: Option<Duration>,
+        metadata: Vec<(String, String)>,
+    },
     Drops(u64),
     Runs(u64),
     Ends(u64, String),
@@ -193,9 +202,7 @@ fn read_line(session: &mut Session, begins: &mut Option<Option<Shaken>>, line: &
         };
         session.steps.push(match what {
             "end" => Step::End(side),
-            _ => {
-                Step::Bytes(Chunk { side, what: what.to_owned(), optional, shape: Shape::Other, pieces: Vec::new() })
-            }
+            _ => Step::Bytes(Chunk { side, what: what.to_owned(), optional, shape: Shape::Other, pieces: Vec::new() }),
         });
         return Ok(());
     }

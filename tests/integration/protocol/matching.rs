@@ -106,7 +106,9 @@ fn text(chunk: &Chunk, found: &[u8]) -> Result<usize, String> {
                 (example, compared) = (false, compared + bytes.len());
             }
             Piece::Example(_) => example = true,
-            Piece::Count(_) | Piece::AtLeast(_) | Piece::Json(..) => return Err("a count or JSON outside of a frame".to_owned()),
+            Piece::Count(_) | Piece::AtLeast(_) | Piece::Json(..) => {
+                return Err("a count or JSON outside of a frame".to_owned());
+            }
         }
     }
     if rest.is_empty() == example {
@@ -164,17 +166,14 @@ pub(super) struct Ids {
 
 impl Ids {
     /// The document's `bytes` with the ids that the tested side chose. `opener` is the lowest bit of its ids.
-    pub(super) fn substitute(&self, bytes: &mut [u8], opener: u64) -> Result<(), String> {
+    pub(super) fn substitute(&self, bytes: &mut [u8], opener: u64) {
         let (kind, id) = kind_and_id(bytes);
         let chosen = match kind {
-            PONG => self.tokens.get(&id).copied().unwrap_or(id),
-            2..=6 if id & 1 == opener && id != 0 => {
-                *self.calls.get(&id).ok_or(format!("the id {id} was not opened"))?
-            }
-            _ => id,
+            PONG => self.tokens.get(&id),
+            2..=6 if id & 1 == opener && id != 0 => self.calls.get(&id),
+            _ => None,
         };
-        bytes[8..16].copy_from_slice(&chosen.to_le_bytes());
-        Ok(())
+        bytes[8..16].copy_from_slice(&chosen.unwrap_or(&id).to_le_bytes());
     }
 
     /// `found` with the ids of the document's `chunk` where they are the tested side's choice.

@@ -140,7 +140,7 @@ impl Player {
     async fn send(&mut self, chunk: &Chunk) -> Result<(), String> {
         let mut bytes = chunk.bytes();
         if chunk.shape == Shape::Frame {
-            self.ids.substitute(&mut bytes, self.opener())?;
+            self.ids.substitute(&mut bytes, self.opener());
         }
         self.io.write_all(&bytes).await.map_err(|error| format!("{}: {error}", chunk.what))
     }
@@ -177,10 +177,10 @@ impl Player {
         let (kind, id) = matching::kind_and_id(found);
         let fits = |chunk: &&Chunk| {
             let mut expected = chunk.bytes();
-            let known = self.ids.substitute(&mut expected, self.opener()).is_ok();
+            self.ids.substitute(&mut expected, self.opener());
             let (expected_kind, expected_id) = matching::kind_and_id(&expected);
             let passed_by = chunk.optional || chunk.what == "Credit" || matching::is_credit_of_a_call(found);
-            chunk.shape == Shape::Frame && known && expected_id == id && (expected_kind == kind || !passed_by)
+            chunk.shape == Shape::Frame && expected_id == id && (expected_kind == kind || !passed_by)
         };
         group.iter().position(fits).filter(|at| matching::kind_and_id(&group[*at].bytes()).0 == kind)
     }

@@ -174,6 +174,27 @@ fn a_wrong_text_a_wrong_outcome_and_a_missing_frame_fail_the_session() {
     assert!(outcome(&session, Side::Accepting).unwrap_err().contains("behind the session came"));
 }
 
+/// The Message of the first session with items, and what stands between two of its items when there are two Messages.
+const PACKED: &str = "12 00 00 00              length 18 = 12 + 0 + 6\n03 00                    Message, no flags\n\
+00 00                    no header\n02 00 00 00 00 00 00 00  id 2\n01 30                    an item of 1 byte: 0\n";
+const UNPACKED: &str = "0E 00 00 00\n03 00\n00 00\n02 00 00 00 00 00 00 00\n01 30\n\
+# accepting side: Message\n10 00 00 00\n03 00\n00 00\n02 00 00 00 00 00 00 00\n";
+
+#[test]
+fn items_may_be_packed_in_another_way_but_each_must_come_once() {
+    let outcome_with = |packed: &str| {
+        let copy = DOCUMENT.replacen(PACKED, packed, 1);
+        assert_ne!(copy, DOCUMENT, "the document has another session");
+        let sessions = sessions(&copy).unwrap();
+        let session = sessions.iter().find(|session| session.title.ends_with(". A stream of items")).unwrap();
+        outcome(session, Side::Accepting)
+    };
+    outcome_with(UNPACKED).unwrap();
+    outcome_with(&UNPACKED.replace("01 30\n", "01 39\n")).unwrap_err();
+    outcome_with(&PACKED.replace("12 00", "10 00").replace("01 30   ", "  ")).unwrap_err();
+    outcome_with(&PACKED.replace("12 00", "14 00").replace("01 30   ", "01 30 01 30   ")).unwrap_err();
+}
+
 #[test]
 fn a_line_that_is_not_understood_is_an_error_that_names_it() {
     for (from, to) in [
