@@ -1,12 +1,16 @@
 //! What generated code names, and the measurements of the codecs. Not for use by hand: it changes without notice.
 
+pub use futures_core::Stream;
+
 pub use crate::{
+    call::{Outlet, Reply},
     client::Client,
     codec::{Bulk, CodecKind, NoArguments},
     router::{
-        Arguments, HandlerFuture, IsResult, Method, Outcome, PlainValue, Reply, Returned, Returns, reply_outcome,
-        reply_value,
+        Arguments, HandlerFuture, IsResult, Method, Outcome, PlainValue, Returned, Returns, item_bulk,
+        item_bulk_outcome, item_outcome, item_value, reply_outcome, reply_value,
     },
+    stream::{SendItem, Streaming},
 };
 
 /// Encodes as a call does: for measuring the codecs alone.

@@ -41,6 +41,7 @@
 //! - [`Status`], [`Code`] and [`CallError`]: how a call fails, and whether the method may have run
 //! - [`Context`]: what a handler can ask about the call that it serves
 //! - [`Limits`]: what one side of a connection allows
+//! - [`Streaming`] and [`stream`]: streams of items within a call
 //! - [`middleware`]: layers around calls, on both sides
 //! - [`testing`]: a client and a server in one line of a test
 //! - [`Stats`]: what a server or a channel has counted
@@ -63,6 +64,7 @@ pub mod middleware;
 mod router;
 mod server;
 mod status;
+pub mod stream;
 pub mod testing;
 mod transport;
 mod wire;
@@ -72,8 +74,8 @@ pub mod __private;
 
 pub mod prelude;
 
-pub use call::Context;
-pub use client::{Call, Channel, ChannelBuilder, Failure, Running, WithResponseMetadata};
+pub use call::{Context, Failure};
+pub use client::{Call, Channel, ChannelBuilder, Running, WithResponseMetadata};
 pub use codec::{Codec, CodecError, CodecKind, DecodeValue, EncodeValue};
 pub use connection::{Closed, ConnectionState, Refused, Stats};
 pub use limits::Limits;
@@ -82,6 +84,7 @@ pub use router::Service;
 pub use rpc_macros::rpc_service;
 pub use server::{Drained, Server, ServerBuilder, ServerHandle};
 pub use status::{CallError, Code, Status};
+pub use stream::Streaming;
 
 /// The program in the README is compiled and run with the documentation's examples.
 #[cfg(doctest)]

@@ -135,7 +135,7 @@ fn row(service: &Service, names: &Names, method: &Method, parameter: &Ident) -> 
     };
     quote! {
         #(#cfg)*
-        #runtime::__private::Method::unary(#descriptors::#name, &self.service, |service, arguments| {
+        #runtime::__private::Method::new(#descriptors::#name, &self.service, |service, arguments| {
             #decode
             let service = ::core::clone::Clone::clone(service);
             let codec = arguments.codec();

@@ -263,6 +263,12 @@ impl Ambient {
         mem::take(&mut *scene.response_metadata.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Hands out the metadata of the response so far; the call goes on.
+    pub(crate) fn take_metadata(&mut self) -> Metadata {
+        let Self::Shared(Shared(known)) = self else { return Metadata::new() };
+        mem::take(&mut *known.response_metadata.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Adds to the metadata of the current call's response.
     pub(crate) fn respond_with(metadata: &Metadata) {
         if metadata.is_empty() {

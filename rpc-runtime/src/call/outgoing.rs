@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Items;
 use crate::{metadata::Metadata, status::Status};
 
 /// A request whose arguments are encoded.
@@ -11,6 +12,29 @@ pub(crate) struct OutgoingRequest {
     pub(crate) method: &'static str,
     pub(crate) metadata: Metadata,
     pub(crate) body: Vec<u8>,
+    /// What the caller sends beside the arguments.
+    pub(crate) items: Option<Items>,
+    /// Whether it sends any.
+    pub(crate) sends: bool,
+    pub(crate) reception: Reception,
+}
+
+impl OutgoingRequest {
+    /// Whether items travel in either direction.
+    pub(crate) fn streams(&self) -> bool {
+        self.sends || self.reception != Reception::Value
+    }
+}
+
+/// What a caller expects of a call that does not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reception {
+    /// One value.
+    Value,
+    /// Items. The call has succeeded when the method has accepted it.
+    Opened,
+    /// Items of a method that can not refuse: the call has succeeded when it is on its way.
+    AtOnce,
 }
 
 /// The name that an instance of a service was registered under.
@@ -46,10 +70,12 @@ impl Answer {
     }
 }
 
-/// Which of the three outcomes of a call an answer is.
+/// Which of the outcomes of a call an answer is.
 #[derive(Debug)]
 pub(crate) enum Ending {
     Ok,
+    /// It goes on: the method has accepted it, and its items follow.
+    Opened(Items),
     ServiceError,
     Status(Status),
 }

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::{Body, Destination, Extensions, Response, ServiceName};
+use super::{Body, Destination, Extensions, Response, ServiceName, SharedItems};
 use crate::{
     buffer,
     codec::CodecKind,
@@ -25,6 +25,7 @@ pub struct Request {
     pub(crate) deadline: Option<Instant>,
     pub(crate) metadata: Metadata,
     pub(crate) body: Body,
+    pub(crate) items: SharedItems,
     pub(crate) extensions: Extensions,
     pub(crate) destination: Arc<dyn Destination>,
 }

@@ -1,6 +1,6 @@
 //! The answer to a call as layers see it. A failure of the framework or the peer is no response but a `Status`.
 
-use super::{Answer, Body, Ending};
+use super::{Answer, Body, Ending, Items, SharedItems};
 use crate::{metadata::Metadata, status::Status};
 
 /// What a handler answered: its value, or the service's own error.
@@ -9,15 +9,21 @@ pub struct Response {
     is_service_error: bool,
     metadata: Metadata,
     body: Body,
+    items: SharedItems,
 }
 
 impl Response {
     pub(crate) fn value(body: Body) -> Self {
-        Self { is_service_error: false, metadata: Metadata::new(), body }
+        Self { is_service_error: false, metadata: Metadata::new(), body, items: SharedItems::default() }
     }
 
     pub(crate) fn service_error(body: Body) -> Self {
-        Self { is_service_error: true, metadata: Metadata::new(), body }
+        Self { is_service_error: true, ..Self::value(body) }
+    }
+
+    /// The method has accepted the call, and its items follow.
+    pub(crate) fn opened(items: Items) -> Self {
+        Self { items: SharedItems::new(Some(items)), ..Self::value(Body::default()) }
     }
 
     pub(crate) fn with_metadata(mut self, metadata: Metadata) -> Self {
@@ -50,8 +56,8 @@ impl Response {
         self.body = change(std::mem::take(&mut self.body));
     }
 
-    pub(crate) fn into_parts(self) -> (bool, Metadata, Body) {
-        (self.is_service_error, self.metadata, self.body)
+    pub(crate) fn into_parts(self) -> (bool, Metadata, Body, Option<Items>) {
+        (self.is_service_error, self.metadata, self.body, self.items.take())
     }
 }
 
@@ -59,8 +65,12 @@ impl Response {
 impl From<Result<Response, Status>> for Answer {
     fn from(outcome: Result<Response, Status>) -> Self {
         match outcome {
-            Ok(Response { is_service_error, metadata, body }) => {
-                let ending = if is_service_error { Ending::ServiceError } else { Ending::Ok };
+            Ok(Response { is_service_error, metadata, body, items }) => {
+                let ending = match items.take() {
+                    Some(items) => Ending::Opened(items),
+                    None if is_service_error => Ending::ServiceError,
+                    None => Ending::Ok,
+                };
                 Self { ending, metadata, body: body.into_bytes() }
             }
             Err(status) => {
@@ -75,6 +85,7 @@ impl From<Answer> for Result<Response, Status> {
     fn from(Answer { ending, metadata, body }: Answer) -> Self {
         match ending {
             Ending::Ok => Ok(Response::value(body.into()).with_metadata(metadata)),
+            Ending::Opened(items) => Ok(Response::opened(items).with_metadata(metadata)),
             Ending::ServiceError => Ok(Response::service_error(body.into()).with_metadata(metadata)),
             Ending::Status(status) => Err(status),
         }

@@ -10,10 +10,10 @@ use std::{
 
 use super::{
     engine::Engine,
-    outcome::{Decode, Failure, finish},
+    outcome::{Decode, finish},
 };
 use crate::{
-    call::{OutgoingRequest, Timeout},
+    call::{Failure, OutgoingRequest, Timeout},
     client::Channel,
     descriptor::MethodDescriptor,
     metadata::Metadata,

@@ -240,10 +240,15 @@ impl Channel {
     }
 
     /// Waits until it is closed here, which ends calls wherever they are; a layer may live with a lost connection.
-    pub(super) async fn closing(&self) -> Status {
-        // The sender lives in this channel.
-        let _ = self.0.closed_here.subscribe().wait_for(|closed| *closed).await;
-        self.closed_here()
+    pub(super) fn closing(&self) -> impl Future<Output = Status> + Send + use<> {
+        let (mut closed, status) = (self.0.closed_here.subscribe(), self.closed_here());
+        async move {
+            // A channel that is gone ends nothing: what still goes on holds none of its own.
+            if closed.wait_for(|closed| *closed).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            status
+        }
     }
 
     fn is_closed(&self) -> bool {

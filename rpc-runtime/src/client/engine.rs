@@ -20,8 +20,9 @@ use crate::{
     call::{Ambient, Answer, Context, OutgoingRequest, ServiceName, Timeout},
     codec::CodecKind,
     connection::CallId,
-    descriptor::MethodDescriptor,
+    descriptor::{MethodDescriptor, MethodKind},
     status::{Code, Status},
+    stream::Place,
 };
 
 /// A call between its making and its outcome.
@@ -85,7 +86,8 @@ impl Engine {
     pub(super) fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<Ended> {
         if matches!(self.stage, Stage::Unsent(_)) {
             self.send(Some(cx.waker().clone()));
-            if matches!(self.stage, Stage::Sent(_)) {
+            // A stream that opens at once has its outcome now.
+            if matches!(self.stage, Stage::Sent(_)) && self.target.method.kind == MethodKind::Unary {
                 return Poll::Pending;
             }
         }
@@ -121,7 +123,9 @@ impl Engine {
         };
         let now = Instant::now();
         let Target { channel, method, .. } = &self.target;
-        let deadline = self.timeout.deadline(now, channel.settings().timeout, self.inherited);
+        // A stream goes on as long as it goes on.
+        let default = channel.settings().timeout.filter(|_| method.kind == MethodKind::Unary);
+        let deadline = self.timeout.deadline(now, default, self.inherited);
         self.stage = if deadline.is_some_and(|deadline| deadline <= now) {
             Stage::Refused(late("there was no time left before it was sent"))
         } else if let Some(layers) = channel.layers() {
@@ -160,6 +164,12 @@ impl fmt::Debug for Engine {
 impl Ended {
     pub(super) fn codec(&self) -> CodecKind {
         self.target.channel.settings().codec
+    }
+
+    /// What is named when a stream of this call fails.
+    pub(super) fn place(&self) -> Place {
+        let Target { channel, service, method } = &self.target;
+        Place { service: service.clone(), method: method.name, address: channel.address().to_owned() }
     }
 
     /// Names the method and the address in a failure.

@@ -2,16 +2,17 @@
 //! and under the limits of messages, as they would be at the other end of a connection.
 
 use std::{
-    future::{Future, poll_fn},
+    pin::Pin,
     sync::Arc,
+    task::{Context, Poll},
 };
 
 use tokio::time::{Instant, timeout_at};
 
 use super::builder::Settings;
 use crate::{
-    call::{Answer, OutgoingRequest, Peer, Response, Scene},
-    router::{Finished, Router, Running, Service},
+    call::{Answer, Ending, Items, OutgoingRequest, Peer, Pulled, Response, Scene, Source},
+    router::{Finished, Router, Running, Service, Start, respond},
     status::{Code, Status},
 };
 
@@ -32,37 +33,40 @@ impl InProcess {
         Self { router: registered, peer: Arc::new(peer) }
     }
 
-    /// Runs one call. `closed` ends it early; dropping the future drops the handler.
+    /// Runs one call; one that streams, until it has begun. `closed` ends it early; dropping the future, or the items
+    /// that come of it, drops the handler.
     pub(super) async fn call(
         &self,
         settings: &Settings,
         request: OutgoingRequest,
         deadline: Option<Instant>,
-        closed: impl Future<Output = Status>,
+        closed: impl Future<Output = Status> + Send + 'static,
     ) -> Answer {
         let started = self.start(settings, request, deadline);
-        let mut running = match started {
+        let running = match started {
             Ok(Ok(running)) => running,
-            Ok(Err(finished)) => return answer(settings, finished),
+            Ok(Err(finished)) => return answer(settings, finished.into()),
             Err(status) => return Answer::of_status(status),
         };
-        let finished = async {
-            let closed = std::pin::pin!(closed);
-            tokio::select! {
-                biased;
-                finished = poll_fn(|cx| running.poll(cx)) => Ok(finished),
-                status = closed => Err(status),
+        let mut ends: Ends = Box::pin(async move {
+            match deadline {
+                None => closed.await,
+                Some(deadline) => timeout_at(deadline, closed).await.unwrap_or_else(|_| {
+                    Status::of_call(Code::DeadlineExceeded, "the deadline passed while the method ran")
+                }),
             }
+        });
+        let outcome = tokio::select! {
+            biased;
+            outcome = respond(running) => outcome,
+            status = &mut ends => return Answer::of_status(status),
         };
-        let finished = match deadline {
-            None => finished.await,
-            Some(deadline) => timeout_at(deadline, finished).await.unwrap_or_else(|_| {
-                Err(Status::of_call(Code::DeadlineExceeded, "the deadline passed while the method ran"))
-            }),
-        };
-        match finished {
-            Ok(finished) => answer(settings, finished),
-            Err(status) => Answer::of_status(status),
+        match answer(settings, outcome) {
+            Answer { ending: Ending::Opened(items), metadata, body } => {
+                let items = Items::new(Bounded { items: Some(items), ends });
+                Answer { ending: Ending::Opened(items), metadata, body }
+            }
+            answer => answer,
         }
     }
 
@@ -74,7 +78,7 @@ impl InProcess {
         deadline: Option<Instant>,
     ) -> Result<Result<Running, Finished>, Status> {
         let router = self.router.as_ref().map_err(|status| status.clone().not_executed())?;
-        let OutgoingRequest { service, method, metadata, body } = request;
+        let OutgoingRequest { service, method, metadata, body, items, .. } = request;
         let route = router.find(service.as_str(), method)?;
         let (size, limit) = (body.len(), settings.limits.max_message);
         if size > limit as usize {
@@ -82,12 +86,38 @@ impl InProcess {
             return Err(Status::of_call(Code::ResourceExhausted, text).not_executed());
         }
         let scene = Scene::new(route.descriptor, Arc::clone(&self.peer), deadline, metadata);
-        Ok(Running::start(route, settings.codec, &body, scene))
+        let start = Start { codec: settings.codec, body: &body, scene, items, max_item: limit as usize };
+        Ok(Running::start(route, start))
     }
 }
 
-fn answer(settings: &Settings, finished: Finished) -> Answer {
-    let outcome: Result<Response, Status> = finished.into();
+/// What ends a call early.
+type Ends = Pin<Box<dyn Future<Output = Status> + Send>>;
+
+/// Items that end with their call, which drops the handler.
+struct Bounded {
+    items: Option<Items>,
+    ends: Ends,
+}
+
+impl Source for Bounded {
+    fn poll_items(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>, room: usize) -> Poll<Pulled> {
+        let Some(items) = &mut self.items else { return Poll::Pending };
+        if let Poll::Ready(status) = self.ends.as_mut().poll(cx) {
+            self.items = None;
+            return Poll::Ready(Pulled::End(Answer::of_status(status)));
+        }
+        items.poll(cx, out, room)
+    }
+
+    fn taken(&mut self, cost: usize) {
+        if let Some(items) = &mut self.items {
+            items.taken(cost);
+        }
+    }
+}
+
+fn answer(settings: &Settings, outcome: Result<Response, Status>) -> Answer {
     let limit = settings.limits.max_message;
     match outcome {
         Ok(response) if response.body().bytes().len() > limit as usize => {

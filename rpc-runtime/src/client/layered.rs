@@ -12,11 +12,11 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::{Channel, engine::late};
 use crate::{
     call::{
-        Answer, Attempts, Body, CallService, Destination, Extensions, OutgoingRequest, Request, Response,
-        ResponseFuture, Side,
+        Answer, Attempts, Body, CallService, Destination, Extensions, OutgoingRequest, Reception, Request, Response,
+        ResponseFuture, SharedItems, Side,
     },
     descriptor::MethodDescriptor,
-    status::Status,
+    status::{Code, Status},
 };
 
 /// An attempt ends by the call's own deadline, and says better than this side could what became of it. So long it is
@@ -32,8 +32,8 @@ pub(super) async fn call(
     deadline: Option<Instant>,
 ) -> Answer {
     let codec = channel.settings().codec;
-    let sending = Arc::new(Sending { channel, attempts: Attempts::default() });
-    let OutgoingRequest { service, metadata, body, .. } = request;
+    let OutgoingRequest { service, metadata, body, items, reception, .. } = request;
+    let sending = Arc::new(Sending { channel, reception, attempts: Attempts::default() });
     let request = Request {
         method,
         service,
@@ -41,6 +41,7 @@ pub(super) async fn call(
         deadline,
         metadata,
         body: Body::from(body),
+        items: SharedItems::new(items),
         extensions: Extensions::default(),
         destination: Arc::<Sending>::clone(&sending),
     };
@@ -81,17 +82,26 @@ async fn until_closed(
 /// One call on its way to its server.
 struct Sending {
     channel: Channel,
+    reception: Reception,
     attempts: Attempts,
 }
 
 impl Destination for Sending {
     fn reach(self: Arc<Self>, request: Request) -> ResponseFuture {
         Box::pin(async move {
-            let Request { method, service, deadline, metadata, body, .. } = request;
+            let Request { method, service, deadline, metadata, body, items, .. } = request;
             let name = service.clone();
-            let request = OutgoingRequest { service, method: method.name, metadata, body: body.into_bytes() };
+            let (body, reception) = (body.into_bytes(), self.reception);
+            let there = items.are_there();
+            let items = items.take();
+            let spent = there && items.is_none();
+            let request =
+                OutgoingRequest { service, method: method.name, metadata, body, items, sends: there, reception };
             let attempt = async {
-                let answer = if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                let answer = if spent {
+                    let text = "the call's items were given to an earlier attempt";
+                    Answer::of_status(Status::of_call(Code::FailedPrecondition, text).not_executed())
+                } else if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                     Answer::of_status(late("there was no time left for another attempt"))
                 } else {
                     self.channel.reach(request, deadline).await

@@ -12,5 +12,4 @@ mod typed;
 pub use builder::ChannelBuilder;
 pub use call::{Call, Running, WithResponseMetadata};
 pub use channel::Channel;
-pub use outcome::Failure;
 pub use typed::Client;

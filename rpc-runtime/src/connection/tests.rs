@@ -5,6 +5,7 @@ mod frames;
 mod hand_over;
 #[cfg(shuttle)]
 pub(super) mod interleavings;
+mod memory;
 mod peer;
 mod pending;
 mod pending_model;

@@ -1,42 +1,52 @@
 //! A call that goes to its handler by way of layers. To whoever runs it, it is a handler like any other; the handler
 //! itself runs in a context of its own, with what the layers made of the request.
 
-use std::{future::poll_fn, sync::Arc};
+use std::sync::Arc;
 
-use super::{Finished, HandlerFuture, Reply, Route, Running};
+use super::{Finished, HandlerFuture, Route, Running, Start, produced::respond};
 use crate::{
     call::{
-        Ambient, Attempts, CallService, Destination, Peer, Request, Response, ResponseFuture, Scene, ServiceName, Side,
+        Ambient, Attempts, Body, CallService, Destination, Outlet, Peer, Reply, Request, Response, ResponseFuture,
+        Scene, SharedItems, Side,
     },
-    codec::CodecKind,
     status::Status,
 };
 
 /// The call as the layers will see it.
-pub(super) fn request(route: &Arc<Route>, codec: CodecKind, body: &[u8], scene: &Scene) -> Request {
-    let handling = Handling { route: Arc::clone(route), peer: Arc::clone(&scene.peer), attempts: Attempts::default() };
-    Request {
+pub(super) fn request(route: &Arc<Route>, start: Start<'_>) -> (Request, Scene) {
+    let Start { codec, body, scene, items, max_item } = start;
+    let peer = Arc::clone(&scene.peer);
+    let handling = Handling { route: Arc::clone(route), peer, max_item, attempts: Attempts::default() };
+    let request = Request {
         method: route.descriptor,
-        service: ServiceName::Named(Arc::clone(&route.service)),
+        service: route.service.clone(),
         codec,
         deadline: scene.deadline,
         metadata: scene.metadata.clone(),
         body: body.to_vec().into(),
+        items: SharedItems::new(items),
         extensions: scene.extensions.clone(),
         destination: Arc::new(handling),
-    }
+    };
+    (request, scene)
 }
 
-/// Leads it through the layers.
-pub(super) fn lead(layers: CallService, request: Request) -> HandlerFuture {
+/// Leads it through the layers. What items come of it are put into the outlet.
+pub(super) fn lead(layers: CallService, request: Request, outlet: Option<Outlet>) -> HandlerFuture {
     let led = layers.lead(request);
     Box::pin(async move {
         match led.await {
             Ok(response) => {
-                let (is_service_error, metadata, body) = response.into_parts();
+                let (is_service_error, metadata, body, items) = response.into_parts();
                 Ambient::respond_with(&metadata);
-                let reply = if is_service_error { Reply::ServiceError } else { Reply::Value };
-                reply(body.into_bytes())
+                match (items, outlet) {
+                    (Some(items), Some(outlet)) => {
+                        outlet.open();
+                        outlet.forward(items).await
+                    }
+                    _ if is_service_error => Reply::ServiceError(body.into_bytes()),
+                    _ => Reply::Value(body.into_bytes()),
+                }
             }
             Err(status) => {
                 let status = settled(status);
@@ -51,21 +61,22 @@ pub(super) fn lead(layers: CallService, request: Request) -> HandlerFuture {
 struct Handling {
     route: Arc<Route>,
     peer: Arc<Peer>,
+    max_item: usize,
     attempts: Attempts,
 }
 
 impl Destination for Handling {
     fn reach(self: Arc<Self>, request: Request) -> ResponseFuture {
-        let Request { codec, deadline, metadata, body, extensions, .. } = request;
-        let (method, peer) = (self.route.descriptor, Arc::clone(&self.peer));
+        let Request { codec, deadline, metadata, body, items, extensions, .. } = request;
+        let (method, peer, max_item) = (self.route.descriptor, Arc::clone(&self.peer), self.max_item);
         let scene = Scene { method, peer, deadline, metadata, extensions };
         Box::pin(async move {
             let attempt = async {
-                let finished = match Running::start_handler(&self.route, codec, body.bytes(), scene) {
-                    Ok(mut running) => poll_fn(|cx| running.poll(cx)).await,
-                    Err(finished) => finished,
-                };
-                finished.into()
+                let start = Start { codec, body: body.bytes(), scene, items: items.take(), max_item };
+                match Running::start_handler(&self.route, start) {
+                    Ok(running) => respond(running).await,
+                    Err(finished) => finished.into(),
+                }
             };
             self.attempts.count(attempt).await
         })
@@ -93,7 +104,9 @@ impl From<Finished> for Result<Response, Status> {
         match reply {
             Reply::Value(body) => Ok(Response::value(body.into()).with_metadata(metadata)),
             Reply::ServiceError(body) => Ok(Response::service_error(body.into()).with_metadata(metadata)),
-            Reply::Status(status) => Err(settled(status).with_metadata(metadata)),
+            // A handler that has begun its items ends elsewhere.
+            Reply::Finished => Ok(Response::value(Body::default()).with_metadata(metadata)),
+            Reply::Status(status) | Reply::Unsendable(status) => Err(settled(status).with_metadata(metadata)),
         }
     }
 }

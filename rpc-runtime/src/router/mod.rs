@@ -3,6 +3,7 @@
 
 mod arguments;
 mod layered;
+mod produced;
 mod reply;
 mod running;
 mod trust;
@@ -10,15 +11,19 @@ mod trust;
 use std::{collections::BTreeMap, sync::Arc};
 
 pub use arguments::Arguments;
-pub use reply::{HandlerFuture, IsResult, Outcome, PlainValue, Reply, Returned, Returns, reply_outcome, reply_value};
-pub(crate) use running::{Finished, Running};
+pub(crate) use produced::respond;
+pub use reply::{
+    HandlerFuture, IsResult, Outcome, PlainValue, Returned, Returns, item_bulk, item_bulk_outcome, item_outcome,
+    item_value, reply_outcome, reply_value,
+};
+pub(crate) use running::{Finished, Running, Start};
 pub(crate) use trust::Trust;
 
 use tokio::time::Instant;
 
 use crate::{
-    call::{CallService, Layers},
-    descriptor::{Execution, MethodDescriptor, ServiceDescriptor},
+    call::{CallService, Layers, Outlet, ServiceName},
+    descriptor::{Execution, MethodDescriptor, MethodKind, ServiceDescriptor},
     status::{Code, Status},
 };
 
@@ -35,7 +40,7 @@ pub trait Service: Send + Sync + 'static {
 }
 
 /// Makes the future of one call, or refuses its arguments.
-type Handler = dyn Fn(&Arguments<'_>) -> Result<HandlerFuture, Status> + Send + Sync;
+type Handler = dyn Fn(&mut Arguments<'_>) -> Result<HandlerFuture, Status> + Send + Sync;
 
 /// A method and its handler.
 pub struct Method {
@@ -44,11 +49,11 @@ pub struct Method {
 }
 
 impl Method {
-    /// A method with one request and one response.
-    pub fn unary<S: ?Sized + Send + Sync + 'static>(
+    /// A row of the table: decodes, calls, and encodes.
+    pub fn new<S: ?Sized + Send + Sync + 'static>(
         descriptor: &'static MethodDescriptor,
         service: &Arc<S>,
-        row: fn(&Arc<S>, &Arguments<'_>) -> Result<HandlerFuture, Status>,
+        row: fn(&Arc<S>, &mut Arguments<'_>) -> Result<HandlerFuture, Status>,
     ) -> Self {
         let service = Arc::clone(service);
         Self { descriptor, handler: Box::new(move |arguments| row(&service, arguments)) }
@@ -66,7 +71,7 @@ pub(crate) struct Router {
 pub(crate) struct Route {
     pub(crate) descriptor: &'static MethodDescriptor,
     /// `Service.Method`, with the name that the service was registered under.
-    service: Arc<str>,
+    service: ServiceName,
     handler: Box<Handler>,
     /// What a call passes through on its way to the handler.
     layers: Option<CallService>,
@@ -100,10 +105,10 @@ impl Router {
                 format!("the service {name} is registered twice; give one of them a name of its own with named(..)"),
             ));
         }
-        let shared: Arc<str> = Arc::from(name);
+        let shared = ServiceName::Named(Arc::from(name));
         let mut methods = BTreeMap::new();
         for Method { descriptor, handler } in service.methods() {
-            let (service, layers, trust) = (Arc::clone(&shared), None, Trust::default());
+            let (service, layers, trust) = (shared.clone(), None, Trust::default());
             let route = Route { descriptor, service, handler, layers, trust };
             if methods.insert(descriptor.name, Arc::new(route)).is_some() {
                 let text = format!("the service {name} has two methods named {}", descriptor.name);
@@ -140,16 +145,38 @@ const MAX_NAME: usize = 256;
 impl Route {
     /// Whether this request names this route: spares the look-up when a method is called many times in a row.
     pub(crate) fn is(&self, service: &str, method: &str) -> bool {
-        self.descriptor.name == method && *self.service == *service
+        self.descriptor.name == method && self.service.as_str() == service
+    }
+
+    /// Whether the caller sends items.
+    pub(crate) fn takes_items(&self) -> bool {
+        matches!(self.descriptor.kind, MethodKind::ClientStreaming | MethodKind::Bidirectional)
+    }
+
+    /// Whether the method returns items.
+    pub(crate) fn returns_items(&self) -> bool {
+        matches!(self.descriptor.kind, MethodKind::ServerStreaming | MethodKind::Bidirectional)
+    }
+
+    /// Where a handler puts its items.
+    fn outlet(&self, max_item: usize) -> Option<Outlet> {
+        self.returns_items().then(|| Outlet::new(max_item))
+    }
+
+    /// Whether items travel in either direction.
+    pub(crate) fn streams(&self) -> bool {
+        self.descriptor.kind != MethodKind::Unary
     }
 
     /// Whether the handler is to be polled in the connection's runner.
     pub(crate) fn runs_inline(&self, now_ms: u64) -> bool {
-        match self.descriptor.execution {
-            Execution::Auto => self.trust.is_earned(now_ms),
-            Execution::Inline => true,
-            Execution::Task => false,
-        }
+        // What polls a stream goes on as long as there are items.
+        !self.streams()
+            && match self.descriptor.execution {
+                Execution::Auto => self.trust.is_earned(now_ms),
+                Execution::Inline => true,
+                Execution::Task => false,
+            }
     }
 }
 

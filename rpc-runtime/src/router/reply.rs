@@ -6,23 +6,13 @@ use serde::Serialize;
 
 use crate::{
     buffer,
-    codec::CodecKind,
+    call::Reply,
+    codec::{Bulk, CodecKind},
     status::{CallError, Code, Status},
 };
 
 /// A handler at work.
 pub type HandlerFuture = Pin<Box<dyn Future<Output = Reply> + Send>>;
-
-/// The encoded end of a call.
-#[derive(Debug)]
-pub enum Reply {
-    /// The handler's value.
-    Value(Vec<u8>),
-    /// The service's own error.
-    ServiceError(Vec<u8>),
-    /// A failure that the framework, or the handler in its stead, reports.
-    Status(Status),
-}
 
 /// A `Result` that a method returns, under whatever alias.
 pub trait Outcome {
@@ -33,6 +23,9 @@ pub trait Outcome {
 
     /// Encodes it.
     fn reply(self, codec: CodecKind) -> Reply;
+
+    /// Appends it as an item of a stream; an error is the stream's end.
+    fn put_item(self, codec: CodecKind, out: &mut Vec<u8>) -> Result<(), Reply>;
 }
 
 impl<T: Serialize, E: Serialize> Outcome for Result<T, E> {
@@ -43,6 +36,14 @@ impl<T: Serialize, E: Serialize> Outcome for Result<T, E> {
         match self {
             Ok(value) => encode(codec, &value, Reply::Value),
             Err(error) => encode(codec, &error, Reply::ServiceError),
+        }
+    }
+
+    #[inline]
+    fn put_item(self, codec: CodecKind, out: &mut Vec<u8>) -> Result<(), Reply> {
+        match self {
+            Ok(value) => put(codec, &value, out),
+            Err(error) => Err(encode(codec, &error, Reply::ServiceError)),
         }
     }
 }
@@ -56,6 +57,14 @@ impl<T: Serialize> Outcome for Result<T, Status> {
         match self {
             Ok(value) => encode(codec, &value, Reply::Value),
             Err(status) => Reply::Status(status.leaving_handler()),
+        }
+    }
+
+    #[inline]
+    fn put_item(self, codec: CodecKind, out: &mut Vec<u8>) -> Result<(), Reply> {
+        match self {
+            Ok(value) => put(codec, &value, out),
+            Err(status) => Err(Reply::Status(status.leaving_handler())),
         }
     }
 }
@@ -88,6 +97,9 @@ pub trait Returns<T> {
 
     /// Encodes it.
     fn reply(codec: CodecKind, returned: T) -> Reply;
+
+    /// Appends it as an item of a stream; an error is the stream's end.
+    fn put_item(codec: CodecKind, returned: T, out: &mut Vec<u8>) -> Result<(), Reply>;
 }
 
 impl<T: Serialize> Returns<T> for Returned<false> {
@@ -97,6 +109,11 @@ impl<T: Serialize> Returns<T> for Returned<false> {
     fn reply(codec: CodecKind, returned: T) -> Reply {
         reply_value(codec, &returned)
     }
+
+    #[inline]
+    fn put_item(codec: CodecKind, returned: T, out: &mut Vec<u8>) -> Result<(), Reply> {
+        put(codec, &returned, out)
+    }
 }
 
 impl<R: Outcome> Returns<R> for Returned<true> {
@@ -105,6 +122,11 @@ impl<R: Outcome> Returns<R> for Returned<true> {
 
     fn reply(codec: CodecKind, returned: R) -> Reply {
         returned.reply(codec)
+    }
+
+    #[inline]
+    fn put_item(codec: CodecKind, returned: R, out: &mut Vec<u8>) -> Result<(), Reply> {
+        returned.put_item(codec, out)
     }
 }
 
@@ -127,4 +149,39 @@ fn encode<T: Serialize>(codec: CodecKind, value: &T, reply: fn(Vec<u8>) -> Reply
             Reply::Status(Status::of_call(Code::Internal, text))
         }
     }
+}
+
+/// Appends an item of a stream of plain values.
+#[inline]
+pub fn item_value<T: Serialize>(codec: CodecKind, value: T, out: &mut Vec<u8>) -> Result<(), Reply> {
+    put(codec, &value, out)
+}
+
+/// Appends an item of a stream of bytes in one piece.
+#[inline]
+pub fn item_bulk<T: AsRef<[u8]>>(codec: CodecKind, value: T, out: &mut Vec<u8>) -> Result<(), Reply> {
+    put(codec, &Bulk(value), out)
+}
+
+/// Appends an item of a stream of `Result`s, or ends the stream.
+#[inline]
+pub fn item_outcome<R: Outcome>(codec: CodecKind, outcome: R, out: &mut Vec<u8>) -> Result<(), Reply> {
+    outcome.put_item(codec, out)
+}
+
+/// The same of bytes in one piece.
+#[inline]
+pub fn item_bulk_outcome<T, E>(codec: CodecKind, outcome: Result<T, E>, out: &mut Vec<u8>) -> Result<(), Reply>
+where
+    Result<Bulk<T>, E>: Outcome,
+{
+    outcome.map(Bulk).put_item(codec, out)
+}
+
+#[inline]
+fn put<T: Serialize>(codec: CodecKind, value: &T, out: &mut Vec<u8>) -> Result<(), Reply> {
+    codec.encode(value, out).map_err(|error| {
+        let text = format!("an item can not be encoded as {}: {error}", codec.name());
+        Reply::Unsendable(Status::of_call(Code::Internal, text))
+    })
 }

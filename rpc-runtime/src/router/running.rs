@@ -7,9 +7,9 @@ use std::{
     task::{self, Poll},
 };
 
-use super::{Arguments, HandlerFuture, Reply, Route, layered};
+use super::{Arguments, HandlerFuture, Route, layered};
 use crate::{
-    call::{Ambient, Scene},
+    call::{Ambient, Items, Outlet, Reply, Scene},
     codec::CodecKind,
     metadata::Metadata,
     status::{Code, Status},
@@ -20,6 +20,19 @@ pub(crate) struct Running {
     pub(crate) route: Arc<Route>,
     ambient: Ambient,
     future: Option<HandlerFuture>,
+    /// Where the items are that it has produced.
+    pub(crate) outlet: Option<Outlet>,
+}
+
+/// What a handler is made from.
+pub(crate) struct Start<'a> {
+    pub(crate) codec: CodecKind,
+    pub(crate) body: &'a [u8],
+    pub(crate) scene: Scene,
+    /// What the caller sends, if the method takes a stream.
+    pub(crate) items: Option<Items>,
+    /// The largest item that its caller accepts, in bytes.
+    pub(crate) max_item: usize,
 }
 
 /// What a handler leaves behind.
@@ -32,35 +45,44 @@ pub(crate) struct Finished {
 impl Running {
     /// Makes the future, which does not run yet: that of the handler, of which the arguments are decoded, or that of
     /// the layers around it.
-    pub(crate) fn start(route: &Arc<Route>, codec: CodecKind, body: &[u8], scene: Scene) -> Result<Self, Finished> {
-        let Some(layers) = &route.layers else { return Self::start_handler(route, codec, body, scene) };
-        let request = layered::request(route, codec, body, &scene);
-        Self::make(route, scene, || Ok(layered::lead(layers.clone(), request)))
+    pub(crate) fn start(route: &Arc<Route>, start: Start<'_>) -> Result<Self, Finished> {
+        let Some(layers) = &route.layers else { return Self::start_handler(route, start) };
+        let outlet = route.outlet(start.max_item);
+        let (request, scene) = layered::request(route, start);
+        let filled = outlet.clone();
+        Self::make(route, scene, outlet, || Ok(layered::lead(layers.clone(), request, filled)))
     }
 
     /// The same without layers.
-    pub(super) fn start_handler(
-        route: &Arc<Route>,
-        codec: CodecKind,
-        body: &[u8],
-        scene: Scene,
-    ) -> Result<Self, Finished> {
-        Self::make(route, scene, || (route.handler)(&Arguments { method: route.descriptor, codec, body }))
+    pub(super) fn start_handler(route: &Arc<Route>, start: Start<'_>) -> Result<Self, Finished> {
+        let Start { codec, body, scene, items, max_item } = start;
+        let (method, service, peer) = (route.descriptor, &route.service, Arc::clone(&scene.peer));
+        let (outlet, peer) = (route.outlet(max_item), &*peer);
+        let filled = outlet.clone();
+        Self::make(route, scene, outlet, || {
+            (route.handler)(&mut Arguments { method, service, peer, codec, body, items, outlet: filled })
+        })
     }
 
     fn make(
         route: &Arc<Route>,
         scene: Scene,
+        outlet: Option<Outlet>,
         make: impl FnOnce() -> Result<HandlerFuture, Status>,
     ) -> Result<Self, Finished> {
         let mut ambient = Ambient::Fresh(scene);
         let made = ambient.within(|| catch_unwind(AssertUnwindSafe(make)));
         let refused = match made {
-            Ok(Ok(future)) => return Ok(Self { route: Arc::clone(route), ambient, future: Some(future) }),
+            Ok(Ok(future)) => return Ok(Self { route: Arc::clone(route), ambient, future: Some(future), outlet }),
             Ok(Err(status)) => status,
             Err(panic) => panicked(route, panic),
         };
         Err(Finished { reply: Reply::Status(refused), metadata: ambient.finish() })
+    }
+
+    /// What it wants to send beside the response, so far.
+    pub(crate) fn take_metadata(&mut self) -> Metadata {
+        self.ambient.take_metadata()
     }
 
     /// Runs the handler up to its next wait.

@@ -46,7 +46,7 @@ impl Service for Pending {
         fn row(_: &Arc<Pending>, _: &Arguments<'_>) -> Result<HandlerFuture, Status> {
             Ok(Box::pin(std::future::pending()))
         }
-        vec![Method::unary(&METHOD, &Arc::new(Self), row)]
+        vec![Method::new(&METHOD, &Arc::new(Self), row)]
     }
 }
 

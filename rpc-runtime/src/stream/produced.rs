@@ -1,0 +1,119 @@
+//! The items that a caller sends: its stream, encoded as they are pulled. A panic of the stream is caught here.
+
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
+    task::{Context, Poll},
+};
+
+use futures_core::Stream;
+use serde::Serialize;
+
+use super::{
+    SendItem,
+    send_item::{encode, encode_bulk},
+};
+use crate::{
+    call::{self, EncodeItem, Items, Outlet, Pulled, Reply, Source},
+    codec::CodecKind,
+    status::{Code, Status},
+};
+
+/// A stream of a caller, and what of it was encoded.
+pub(crate) struct Produced {
+    stream: Option<Pin<Box<dyn Future<Output = Reply> + Send>>>,
+    outlet: Outlet,
+    end: Option<Pulled>,
+}
+
+impl Produced {
+    /// Items of a stream, of at most `max_item` bytes.
+    pub(crate) fn items<T, I, S>(codec: CodecKind, max_item: usize, stream: S) -> Items
+    where
+        T: Serialize + 'static,
+        I: SendItem<T> + 'static,
+        S: Stream<Item = I> + Send + 'static,
+    {
+        Self::made(codec, max_item, stream, encode::<T, I>)
+    }
+
+    /// The same for bytes in one piece.
+    pub(crate) fn bulk_items<T, I, S>(codec: CodecKind, max_item: usize, stream: S) -> Items
+    where
+        T: AsRef<[u8]> + 'static,
+        I: SendItem<T> + 'static,
+        S: Stream<Item = I> + Send + 'static,
+    {
+        Self::made(codec, max_item, stream, encode_bulk::<T, I>)
+    }
+
+    fn made<I, S>(codec: CodecKind, max_item: usize, stream: S, encode: EncodeItem<I>) -> Items
+    where
+        I: 'static,
+        S: Stream<Item = I> + Send + 'static,
+    {
+        let outlet = Outlet::new(max_item);
+        let filled = outlet.clone();
+        // Calls that the stream makes are made where this one is.
+        let stream = call::Context::current().scope(async move { filled.send_all(codec, pin!(stream), encode).await });
+        Items::new(Self { stream: Some(Box::pin(stream)), outlet, end: None })
+    }
+
+    /// Polls the stream up to its next wait.
+    fn produce(&mut self, cx: &mut Context<'_>) -> Poll<Pulled> {
+        let Some(stream) = &mut self.stream else { return Poll::Pending };
+        let end = match catch_unwind(AssertUnwindSafe(|| stream.as_mut().poll(cx))) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(Reply::Unsendable(status))) => Pulled::Fault(status),
+            Ok(Poll::Ready(reply)) => Pulled::End(reply.into()),
+            Err(panic) => Pulled::Fault(panicked(panic)),
+        };
+        Poll::Ready(self.drop_stream().map_or(end, Pulled::Fault))
+    }
+
+    fn drop_stream(&mut self) -> Option<Status> {
+        let stream = self.stream.take()?;
+        catch_unwind(AssertUnwindSafe(|| drop(stream))).err().map(panicked)
+    }
+}
+
+impl Source for Produced {
+    fn poll_items(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>, room: usize) -> Poll<Pulled> {
+        if let Some(cost) = self.outlet.take(out) {
+            return Poll::Ready(Pulled::Items(cost));
+        }
+        if self.end.is_none() {
+            self.outlet.make_room(room);
+            if let Poll::Ready(end) = self.produce(cx) {
+                self.end = Some(end);
+            }
+        }
+        match (self.outlet.take(out), self.end.take()) {
+            (Some(cost), end) => {
+                self.end = end;
+                Poll::Ready(Pulled::Items(cost))
+            }
+            (None, Some(end)) => Poll::Ready(end),
+            (None, None) => Poll::Pending,
+        }
+    }
+
+    fn taken(&mut self, _cost: usize) {}
+}
+
+impl Drop for Produced {
+    fn drop(&mut self) {
+        if let Some(status) = self.drop_stream() {
+            tracing::error!("{status}");
+        }
+    }
+}
+
+fn panicked(panic: Box<dyn Any + Send>) -> Status {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text = format!("the stream of the call's items panicked: {}", text.unwrap_or("(no message)"));
+    // The payload's own Drop is user code too, and may panic.
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
+    Status::of_call(Code::Internal, text)
+}

@@ -1,0 +1,54 @@
+//! What may be an item of a stream that is sent.
+
+use serde::Serialize;
+
+use crate::{
+    call::Reply,
+    codec::{Bulk, CodecKind},
+    status::{Code, Status},
+};
+
+/// An item of a stream of `T` that a caller sends: a `T`, or a `Result<T, Status>` of which the first `Err` ends the
+/// stream and is what the handler sees of it. So what a handler gets as a [`Streaming`](super::Streaming) can be passed on
+/// to another call as it is.
+#[diagnostic::on_unimplemented(
+    message = "a stream of `{Self}` was given where the method takes a stream of `{T}`",
+    label = "its items are `{Self}`, wanted are `{T}` or `Result<{T}, Status>`"
+)]
+pub trait SendItem<T>: Send {
+    /// The item, or why there are no more.
+    fn into_item(self) -> Result<T, Status>;
+}
+
+impl<T: Send> SendItem<T> for T {
+    fn into_item(self) -> Result<T, Status> {
+        Ok(self)
+    }
+}
+
+impl<T: Send> SendItem<T> for Result<T, Status> {
+    fn into_item(self) -> Result<T, Status> {
+        self
+    }
+}
+
+/// Encodes an item that a caller sends.
+pub(super) fn encode<T: Serialize, I: SendItem<T>>(codec: CodecKind, item: I, out: &mut Vec<u8>) -> Result<(), Reply> {
+    let item = item.into_item().map_err(Reply::Status)?;
+    codec.encode(&item, out).map_err(|error| unsendable(codec, &error.to_string()))
+}
+
+/// The same for bytes in one piece.
+pub(super) fn encode_bulk<T: AsRef<[u8]>, I: SendItem<T>>(
+    codec: CodecKind,
+    item: I,
+    out: &mut Vec<u8>,
+) -> Result<(), Reply> {
+    let item = item.into_item().map_err(Reply::Status)?;
+    codec.encode(&Bulk(item), out).map_err(|error| unsendable(codec, &error.to_string()))
+}
+
+fn unsendable(codec: CodecKind, error: &str) -> Reply {
+    let text = format!("an item can not be encoded as {}: {error}", codec.name());
+    Reply::Unsendable(Status::of_call(Code::InvalidArgument, text))
+}

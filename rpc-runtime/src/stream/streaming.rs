@@ -1,0 +1,255 @@
+//! A stream of items as whoever consumes it sees it: decoded one by one, with the reason of its end.
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use futures_core::Stream;
+use serde::de::DeserializeOwned;
+
+use super::SendItem;
+use crate::{
+    buffer,
+    call::{Answer, Ending, Failure, Items, Pulled, ServiceName, undecodable},
+    codec::{Bulk, CodecKind, DecodeError},
+    metadata::Metadata,
+    status::{Code, Status},
+    wire::{ITEM_COST, take_item},
+};
+
+/// So much that was taken is told at once.
+const TOLD: usize = 16 * 1_024;
+
+/// A stream of `T` within a call: the output of a client's method that returns a stream, and the argument of a handler
+/// whose caller sends one.
+///
+/// It is a [`Stream`] of results. After the last item it ends with `None`; if it did not come to its end, with one `Err`
+/// that says why, and then with `None`: the service's own error (`E` is then [`CallError`](crate::CallError)), or a
+/// [`Status`]: `CANCELLED`, `DEADLINE_EXCEEDED`, `UNAVAILABLE` for a connection that was lost.
+///
+/// **Dropping it tells the other end**, which drops its stream within a round trip: a client's drop cancels the call, a
+/// handler's only says that it takes no further items. What was not taken holds the other end up, and nothing else: a
+/// stream that is not read holds at most its window, by default 64 KiB at first and 1 MiB once it was read quickly, and
+/// one item more.
+///
+/// ```
+/// # use rpc_runtime::prelude::*;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Status> {
+/// // What a handler gets can be made of any stream, such as in a test of the handler.
+/// let (sender, receiver) = rpc_runtime::stream::channel(1);
+/// sender.send(7).await.expect("there is room");
+/// drop(sender);
+/// let mut numbers: Streaming<i32> = Streaming::from_stream(receiver);
+/// assert_eq!(numbers.next().await.transpose()?, Some(7));
+/// assert!(numbers.next().await.is_none());
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "dropping a stream cancels it"]
+pub struct Streaming<T, E = Status> {
+    state: State<T, E>,
+    metadata: Metadata,
+}
+
+enum State<T, E> {
+    Encoded(Encoded<T>),
+    Local(Pin<Box<dyn Stream<Item = Result<T, E>> + Send>>),
+    Over,
+}
+
+/// How an item is decoded.
+pub(crate) type DecodeItem<T> = fn(CodecKind, &[u8]) -> Result<T, DecodeError>;
+
+/// What is named when a stream fails.
+#[derive(Clone)]
+pub(crate) struct Place {
+    pub(crate) service: ServiceName,
+    pub(crate) method: &'static str,
+    pub(crate) address: String,
+}
+
+struct Encoded<T> {
+    items: Items,
+    codec: CodecKind,
+    decode: DecodeItem<T>,
+    place: Place,
+    /// Items that were pulled, of which those before `at` are taken.
+    chunk: Vec<u8>,
+    at: usize,
+    /// What those cost of which the source was not told.
+    cost: usize,
+}
+
+impl<T, E> Streaming<T, E> {
+    pub(crate) fn encoded(items: Items, codec: CodecKind, decode: DecodeItem<T>, place: Place) -> Self {
+        let state = State::Encoded(Encoded { items, codec, decode, place, chunk: buffer::take(), at: 0, cost: 0 });
+        Self { state, metadata: Metadata::new() }
+    }
+
+    pub(crate) fn of_values(items: Items, codec: CodecKind, place: Place) -> Self
+    where
+        T: DeserializeOwned,
+    {
+        Self::encoded(items, codec, |codec, item| codec.decode(item), place)
+    }
+
+    pub(crate) fn of_bulk(items: Items, codec: CodecKind, place: Place) -> Self
+    where
+        Bulk<T>: DeserializeOwned,
+    {
+        Self::encoded(items, codec, |codec, item| codec.decode(item).map(|Bulk(bytes)| bytes), place)
+    }
+
+    /// The metadata that came with the end of the stream; empty before.
+    pub fn end_metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+}
+
+impl<T: 'static> Streaming<T> {
+    /// A stream of this process, whose items are not encoded: for the test of a handler. Items are `T`, or
+    /// `Result<T, Status>` of which the first `Err` is the end.
+    pub fn from_stream<I: SendItem<T>>(stream: impl Stream<Item = I> + Send + 'static) -> Self {
+        let mut stream = Box::pin(stream);
+        let local =
+            PollFn(move |cx: &mut Context<'_>| stream.as_mut().poll_next(cx).map(|item| item.map(SendItem::into_item)));
+        Self { state: State::Local(Box::pin(local)), metadata: Metadata::new() }
+    }
+}
+
+impl<T, E: Failure> Streaming<T, E> {
+    /// The next item; `None` at the end. Dropping the future loses nothing.
+    pub fn next(&mut self) -> Next<'_, T, E> {
+        Next(self)
+    }
+
+    fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, E>>> {
+        let end = match &mut self.state {
+            State::Encoded(encoded) => match ready!(encoded.poll_item(cx)) {
+                Ok(item) => return Poll::Ready(Some(Ok(item))),
+                Err(answer) => answer,
+            },
+            State::Local(stream) => {
+                let item = ready!(stream.as_mut().poll_next(cx));
+                if !matches!(item, Some(Ok(_))) {
+                    self.state = State::Over;
+                }
+                return Poll::Ready(item);
+            }
+            State::Over => return Poll::Ready(None),
+        };
+        Poll::Ready(self.end(end))
+    }
+
+    /// The last word on why the stream ended.
+    fn end(&mut self, Answer { ending, metadata, body }: Answer) -> Option<Result<T, E>> {
+        let State::Encoded(encoded) = std::mem::replace(&mut self.state, State::Over) else { return None };
+        let Encoded { codec, place, .. } = &encoded;
+        self.metadata = metadata;
+        match ending {
+            Ending::Ok | Ending::Opened(_) => None,
+            Ending::ServiceError => {
+                Some(Err(E::of_service(*codec, &body).unwrap_or_else(|status| E::from(place.name(status)))))
+            }
+            Ending::Status(status) => Some(Err(E::from(place.name(status)))),
+        }
+    }
+}
+
+impl<T> Encoded<T> {
+    /// The next item, or how the stream ended.
+    #[inline]
+    fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Answer>> {
+        while self.at == self.chunk.len() {
+            if let Some(answer) = ready!(self.poll_chunk(cx)) {
+                return Poll::Ready(Err(answer));
+            }
+        }
+        let mut rest = &self.chunk[self.at..];
+        let Some(item) = take_item(&mut rest) else {
+            let text = "the items of a stream are malformed";
+            return Poll::Ready(Err(Answer::of_status(Status::of_call(Code::Internal, text))));
+        };
+        let decoded = (self.decode)(self.codec, item);
+        self.cost += item.len() + ITEM_COST;
+        self.at = self.chunk.len() - rest.len();
+        if self.cost >= TOLD {
+            self.items.taken(std::mem::take(&mut self.cost));
+        }
+        Poll::Ready(decoded.map_err(|error| Answer::of_status(undecodable("an item", self.codec, &error))))
+    }
+
+    /// Further items, or how the stream ended.
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Answer>> {
+        self.chunk.clear();
+        self.at = 0;
+        if self.cost > 0 {
+            self.items.taken(std::mem::take(&mut self.cost));
+        }
+        Poll::Ready(match ready!(self.items.poll(cx, &mut self.chunk, usize::MAX)) {
+            Pulled::Items(_) => None,
+            Pulled::End(answer) => Some(answer),
+            Pulled::Fault(status) => Some(Answer::of_status(status)),
+        })
+    }
+}
+
+impl<T> Drop for Encoded<T> {
+    fn drop(&mut self) {
+        buffer::give(std::mem::take(&mut self.chunk));
+    }
+}
+
+impl Place {
+    fn name(&self, status: Status) -> Status {
+        status.in_method(self.service.as_str(), self.method).at(&self.address)
+    }
+}
+
+impl<T, E: Failure> Stream for Streaming<T, E> {
+    type Item = Result<T, E>;
+
+    #[inline]
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().poll_item(cx)
+    }
+}
+
+impl<T, E> Unpin for Streaming<T, E> {}
+
+impl<T, E> fmt::Debug for Streaming<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.state {
+            State::Encoded(_) | State::Local(_) => "Streaming",
+            State::Over => "Streaming, over",
+        })
+    }
+}
+
+/// The next item of a [`Streaming`].
+#[must_use = "a future does nothing unless it is awaited"]
+pub struct Next<'a, T, E>(&'a mut Streaming<T, E>);
+
+impl<T, E: Failure> Future for Next<'_, T, E> {
+    type Output = Option<Result<T, E>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.get_mut().0.poll_item(cx)
+    }
+}
+
+/// A stream of a closure.
+struct PollFn<F>(F);
+
+impl<F> Unpin for PollFn<F> {}
+
+impl<T, F: FnMut(&mut Context<'_>) -> Poll<Option<T>>> Stream for PollFn<F> {
+    type Item = T;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        (self.get_mut().0)(cx)
+    }
+}
