@@ -15,6 +15,9 @@ type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// Items, or how they ended.
 type Items = Pin<Box<dyn Stream<Item = Result<String, String>> + Send>>;
 
+/// What the caller sends.
+type Sent<T> = Pin<Box<dyn Stream<Item = T> + Send>>;
+
 /// A call on its way. Dropped, it is cancelled.
 pub(super) struct Running {
     reply: Reply,
@@ -110,14 +113,18 @@ pub(super) fn call(channel: Channel, action: &Action) -> Result<Running, String>
         }
         "total" => {
             let start = number(arguments)?;
-            sending(|values| value(client.total(start, values), options, |value| value.to_string(), status_of))
+            sending(|values: Sent<i64>| {
+                value(client.total(start, values), options, |value| value.to_string(), status_of)
+            })
         }
-        "first" => sending(|values| value(client.first(values), options, optional, status_of)),
-        "leave" => sending(|values| value(client.leave(values), options, optional, status_of)),
-        "unread" => sending(|values| value(client.unread(values), options, |()| "null".to_owned(), status_of)),
-        "echo_items" => {
-            sending(|values| items(client.echo_items(values), options, |text| repeated(&text), (status_of, status_of)))
+        "first" => sending(|values: Sent<i64>| value(client.first(values), options, optional, status_of)),
+        "leave" => sending(|values: Sent<i64>| value(client.leave(values), options, optional, status_of)),
+        "unread" => {
+            sending(|values: Sent<String>| value(client.unread(values), options, |()| "null".to_owned(), status_of))
         }
+        "echo_items" => sending(|values: Sent<String>| {
+            items(client.echo_items(values), options, |text| repeated(&text), (status_of, status_of))
+        }),
         other => return Err(format!("there is no method {other}")),
     })
 }
@@ -166,7 +173,7 @@ fn items<T: Send + 'static, F: Failure + Send + 'static, E: Failure + Send + 'st
 }
 
 /// A call that is sent items, which the document has as text.
-fn sending<T: Written>(call: impl FnOnce(Pin<Box<dyn Stream<Item = T> + Send>>) -> Running) -> Running {
+fn sending<T: Written>(call: impl FnOnce(Sent<T>) -> Running) -> Running {
     let (producer, mut items) = mpsc::channel::<String>(16);
     let items = stream::poll_fn(move |cx| items.poll_recv(cx));
     let items = items.map(|item| T::written(&item).expect("the document has items that the method takes"));
