@@ -11,3 +11,4 @@ mod matching;
 mod player;
 mod python;
 mod sessions;
+mod stream_edges;
