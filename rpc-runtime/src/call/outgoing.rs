@@ -20,6 +20,13 @@ pub(crate) struct OutgoingRequest {
 }
 
 impl OutgoingRequest {
+    /// A request without metadata and streams.
+    #[cfg(test)]
+    pub(crate) fn unary(service: &'static str, method: &'static str, body: Vec<u8>) -> Self {
+        let (service, metadata, reception) = (ServiceName::Static(service), Metadata::new(), Reception::Value);
+        Self { service, method, metadata, body, items: None, sends: false, reception }
+    }
+
     /// Whether items travel in either direction.
     pub(crate) fn streams(&self) -> bool {
         self.sends || self.reception != Reception::Value

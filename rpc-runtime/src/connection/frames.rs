@@ -71,6 +71,11 @@ impl Frames {
         !self.large.is_empty()
     }
 
+    /// Whether a request is leaving in parts, or waits to.
+    pub(super) fn has_large_requests(&self) -> bool {
+        self.large.iter().any(|large| large.kind == Kind::Request)
+    }
+
     /// Moves all frames of `other` behind those that are here.
     pub(super) fn append(&mut self, other: &mut Self) {
         if self.small.is_empty() {
@@ -237,7 +242,7 @@ impl Frames {
     }
 
     /// It is the others' turn. What follows of the same call goes with it, so that its frames keep their order.
-    fn to_the_end(&mut self, large: Large) {
+    fn give_way(&mut self, large: Large) {
         let id = large.id;
         if !self.has_large_of(id) {
             self.large.push_back(large);
@@ -278,7 +283,7 @@ impl Frames {
             tail.push_back(part);
             large.begun = true;
             if more {
-                self.to_the_end(large);
+                self.give_way(large);
             } else {
                 self.large_held -= large.held;
             }

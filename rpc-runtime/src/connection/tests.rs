@@ -11,6 +11,7 @@ mod pending;
 mod pending_model;
 mod pipe;
 mod scripted;
+mod streams;
 
 use std::{
     sync::{
@@ -21,14 +22,13 @@ use std::{
 };
 
 use crate::{
-    call::{OutgoingRequest, ServiceName},
-    metadata::Metadata,
+    call::OutgoingRequest,
     wire::{self, Kind, Parsed},
 };
 
 /// A request of the service `S`, to be told from others by its body.
 pub(super) fn request(body: Vec<u8>) -> OutgoingRequest {
-    OutgoingRequest { service: ServiceName::Static("S"), method: "m", metadata: Metadata::new(), body }
+    OutgoingRequest::unary("S", "m", body)
 }
 
 /// A body of `size` bytes, at least four, that begins with `tag` and is like no other.
