@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::TryStreamExt;
 use rpc_runtime::prelude::*;
 use tokio::{io::DuplexStream, net::TcpStream, task::JoinSet};
 
