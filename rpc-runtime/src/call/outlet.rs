@@ -191,7 +191,18 @@ impl<'a> Packing<'a> {
         put.begun = true;
         let (room, max_item) = (put.room, put.max_item);
         drop(put);
-        Self { outlet, whole: bytes.len(), bytes, cost, next, room, left: BATCH, began: Instant::now(), max_item, width: 1 }
+        Self {
+            outlet,
+            whole: bytes.len(),
+            bytes,
+            cost,
+            next,
+            room,
+            left: BATCH,
+            began: Instant::now(),
+            max_item,
+            width: 1,
+        }
     }
 
     #[inline]
@@ -214,7 +225,10 @@ impl<'a> Packing<'a> {
     fn push(&mut self, encode: impl FnOnce(&mut Vec<u8>) -> Result<(), Reply>) -> Result<(), Reply> {
         let start = self.whole;
         // Left free for the length, which is not known yet.
-        self.bytes.extend_from_slice(&[0; 5][..self.width]);
+        match self.width {
+            1 => self.bytes.push(0),
+            width => self.bytes.resize(start + width, 0),
+        }
         encode(&mut self.bytes)?;
         let size = self.bytes.len() - start - self.width;
         if size > self.max_item {
