@@ -185,8 +185,8 @@ impl Player {
         group.iter().position(fits).filter(|at| matching::kind_and_id(&group[*at].bytes()).0 == kind)
     }
 
-    /// Takes the items of a frame that came from the Messages that are expected from `at` on. `unpacked` has how many of
-    /// the first one's came before, by the call.
+    /// Takes the items of a frame that came from the Messages that are expected from `at` on. `unpacked` has how many
+    /// of the first one's came before, by the call.
     fn unpack(
         &mut self,
         group: &mut Vec<&Chunk>,
