@@ -3,9 +3,11 @@
 
 mod body;
 mod context;
+mod ended;
 mod extensions;
 mod failure;
 mod items;
+mod mapped;
 mod outgoing;
 mod outlet;
 mod reply;
@@ -21,10 +23,10 @@ pub(crate) use extensions::Extensions;
 pub use failure::Failure;
 pub(crate) use failure::undecodable;
 pub(crate) use items::Items;
-pub(crate) use items::{Pulled, SharedItems, Source};
+pub(crate) use items::{Pulled, SharedItems, Source, items_spent, longer_than};
 pub(crate) use outgoing::{Answer, Ending, OutgoingRequest, Reception, ServiceName};
-pub use outlet::Outlet;
 pub(crate) use outlet::EncodeItem;
+pub use outlet::Outlet;
 pub use reply::Reply;
 pub use request::{Request, Side};
 pub use response::Response;
