@@ -12,10 +12,12 @@ use std::{
 
 use futures_core::Stream;
 
-use super::{Items, Pulled, Reply};
+use super::{
+    Answer, Items, Pulled, Reply,
+    items::{longer_than, too_long},
+};
 use crate::{
     codec::CodecKind,
-    status::{Code, Status},
     wire::{ITEM_COST, MAX_PART, close_item},
 };
 
@@ -103,7 +105,8 @@ impl Outlet {
     }
 
     /// Hands on items that are encoded already; gives how they ended.
-    pub(crate) async fn forward(&self, mut items: Items) -> Reply {
+    pub(crate) async fn forward(&self, mut items: Items) -> Answer {
+        let max_item = self.lock().max_item;
         let mut bytes = Vec::new();
         loop {
             let pulled = poll_fn(|cx| {
@@ -113,10 +116,13 @@ impl Outlet {
             match pulled.await {
                 Pulled::Items(cost) => {
                     items.taken(cost);
+                    if let Some(status) = longer_than(max_item, &bytes) {
+                        return Answer::of_status(status);
+                    }
                     self.lock().items = Packed { bytes: mem::take(&mut bytes), cost };
                 }
-                Pulled::End(answer) => return answer.into(),
-                Pulled::Fault(status) => return Reply::Status(status),
+                Pulled::End(answer) => return answer,
+                Pulled::Fault(status) => return Answer::of_status(status),
             }
         }
     }
@@ -232,7 +238,7 @@ impl<'a> Packing<'a> {
         encode(&mut self.bytes)?;
         let size = self.bytes.len() - start - self.width;
         if size > self.max_item {
-            return Err(too_large(size, self.max_item));
+            return Err(Reply::Unsendable(too_long(size, self.max_item)));
         }
         self.width = close_item(&mut self.bytes, start, self.width);
         self.left -= 1;
@@ -254,10 +260,4 @@ impl Drop for Packing<'_> {
         let mut put = self.outlet.lock();
         (put.items, put.next) = (Packed { bytes, cost }, mem::take(&mut self.next));
     }
-}
-
-#[cold]
-fn too_large(size: usize, limit: usize) -> Reply {
-    let text = format!("an item has {size} bytes, more than max_message, {limit}");
-    Reply::Unsendable(Status::of_call(Code::ResourceExhausted, text))
 }

@@ -4,9 +4,7 @@
 
 use std::{
     any::Any,
-    pin::Pin,
     sync::{Arc, Weak},
-    task::{Context, Poll},
 };
 
 use tokio::{
@@ -14,9 +12,13 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Channel, builder::Settings};
+use super::{
+    Channel,
+    builder::Settings,
+    local_items::{Bounded, Ends, watched},
+};
 use crate::{
-    call::{Answer, Ending, Items, OutgoingRequest, Peer, Pulled, Response, Scene, Side, Source},
+    call::{Answer, Ending, OutgoingRequest, Peer, Response, Scene, Side},
     codec::CodecKind,
     connection::{ConnectionState, Endpoint},
     metadata::Metadata,
@@ -159,6 +161,8 @@ impl End {
     }
 
     async fn call(&self, request: OutgoingRequest, deadline: Option<Instant>, channel: &Channel) -> Answer {
+        let limit = self.pair.endpoint.limits.max_message;
+        let (request, failed) = watched(request, limit);
         let started = self.start(request, deadline);
         let running = match started {
             Ok(Ok(running)) => running,
@@ -166,12 +170,19 @@ impl End {
             Err(status) => return Answer::of_status(status),
         };
         let closing = self.pair.closing(self.side);
-        let mut ends: Ends = Box::pin(async move {
+        let ended = async move {
             match deadline {
                 None => closing.await,
                 Some(deadline) => timeout_at(deadline, closing).await.unwrap_or_else(|_| {
                     Status::of_call(Code::DeadlineExceeded, "the deadline passed while the method ran")
                 }),
+            }
+        };
+        let mut ends: Ends = Box::pin(async move {
+            tokio::select! {
+                biased;
+                status = failed => status,
+                status = ended => status,
             }
         });
         let outcome = tokio::select! {
@@ -181,7 +192,7 @@ impl End {
         };
         match self.answer(outcome) {
             Answer { ending: Ending::Opened(items), metadata, body } => {
-                let items = Items::new(Bounded { items: Some(items), ends, _channel: channel.clone() });
+                let items = Bounded::items(items, ends, channel, limit);
                 Answer { ending: Ending::Opened(items), metadata, body }
             }
             answer => answer,
@@ -217,34 +228,6 @@ impl End {
 
     fn max_message(&self) -> usize {
         self.pair.endpoint.limits.max_message as usize
-    }
-}
-
-/// What ends a call early.
-type Ends = Pin<Box<dyn Future<Output = Status> + Send>>;
-
-/// Items that end with their call, which drops the handler.
-struct Bounded {
-    items: Option<Items>,
-    ends: Ends,
-    /// As over a connection, whoever takes the items keeps it.
-    _channel: Channel,
-}
-
-impl Source for Bounded {
-    fn poll_items(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>, room: usize) -> Poll<Pulled> {
-        let Some(items) = &mut self.items else { return Poll::Pending };
-        if let Poll::Ready(status) = self.ends.as_mut().poll(cx) {
-            self.items = None;
-            return Poll::Ready(Pulled::End(Answer::of_status(status)));
-        }
-        items.poll(cx, out, room)
-    }
-
-    fn taken(&mut self, cost: usize) {
-        if let Some(items) = &mut self.items {
-            items.taken(cost);
-        }
     }
 }
 

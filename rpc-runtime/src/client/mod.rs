@@ -7,6 +7,7 @@ mod channel;
 mod engine;
 mod in_process;
 mod layered;
+mod local_items;
 mod offered;
 mod outcome;
 mod typed;

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     buffer,
-    call::{Answer, Items, Pulled, Reply},
+    call::{Answer, Items, Pulled, Reply, longer_than},
     metadata::Metadata,
     router::{Finished, Running},
     status::Status,
@@ -60,7 +60,12 @@ impl Future for Pump {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Pulled::Items(cost)) => {
                     this.items.taken(cost);
-                    this.shared.send_items(this.key, this.chunk.take(), cost);
+                    let items = this.chunk.take();
+                    if let Some(status) = longer_than(this.shared.max_sent_item(), &items) {
+                        this.shared.give_up(this.call, status);
+                        return Poll::Ready(());
+                    }
+                    this.shared.send_items(this.key, items, cost);
                 }
                 Poll::Ready(Pulled::End(answer)) => {
                     this.shared.end_items(this.key, answer);

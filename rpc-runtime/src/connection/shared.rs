@@ -127,6 +127,11 @@ impl Shared {
         self.remote.max_message as usize
     }
 
+    /// The largest item of a call of this side, in bytes; a layer may have made one longer than it was encoded.
+    pub(super) fn max_sent_item(&self) -> usize {
+        self.remote.max_message.min(self.local.max_message) as usize
+    }
+
     /// Whether this side is the one that opens calls with this id.
     pub(super) fn opens(&self, id: u64) -> bool {
         id & 1 == self.side
