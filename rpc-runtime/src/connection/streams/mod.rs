@@ -319,10 +319,9 @@ impl Streams {
         stream.outbound.as_mut()?.charge(cost).then_some(stream.id)
     }
 
-    /// Whether anything was sent on the stream of a call of the peer.
-    pub(super) fn has_begun(&self, id: u64) -> bool {
-        let stream = self.of_served(id).and_then(|key| self.stream(key));
-        stream.and_then(|stream| stream.outbound.as_ref()).is_some_and(Outbound::has_begun)
+    /// Whether anything was sent on a stream.
+    pub(super) fn has_begun(&self, key: Key) -> bool {
+        self.stream(key).and_then(|stream| stream.outbound.as_ref()).is_some_and(Outbound::has_begun)
     }
 
     /// The output has room again: wakes those who waited for it.
