@@ -101,8 +101,10 @@ impl Future for Producing {
         let Some(outlet) = running.outlet.clone() else { return running.poll(cx) };
         let began = Instant::now();
         loop {
-            // Without room the handler goes on all the same: it may still be deciding whether to begin.
-            outlet.make_room(match shared.room(*key, cx.waker()) {
+            // Without room the handler goes on all the same: it may still be deciding whether to begin. It gets none before
+            // that, for what it says with its opening must not leave with its end.
+            let begun = outlet.has_begun();
+            outlet.make_room(match if begun { shared.room(*key, cx.waker()) } else { Room::None } {
                 Room::Open(room) => room,
                 Room::None | Room::Gone => 0,
             });
@@ -115,7 +117,7 @@ impl Future for Producing {
                 shared.send_items(*key, chunk.take(), cost);
                 sent = true;
             }
-            if polled.is_ready() || !sent {
+            if polled.is_ready() || !(sent || outlet.has_begun() != begun) {
                 return polled;
             }
             if began.elapsed() >= TURN {
