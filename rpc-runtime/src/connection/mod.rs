@@ -164,7 +164,8 @@ impl Connection {
         // Taken out, for they are of users, and never dropped under a lock.
         let items = request.items.take();
         let id = self.0.shared.send(request, deadline, now, waker)?;
-        if let Some((items, key)) = items.zip(self.0.shared.stream_of(id)) {
+        if let Some((mut items, key)) = items.zip(self.0.shared.stream_of(id)) {
+            items.accept_up_to(self.0.shared.max_item());
             self.0.runtime.spawn(Pump::new(Arc::clone(&self.0.shared), id, key, items));
         }
         Ok(id)
