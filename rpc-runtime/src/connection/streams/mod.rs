@@ -303,7 +303,9 @@ impl Streams {
         let room = outbound.room();
         let old = outbound.wait(waker);
         if choked && matches!(room, Room::Open(_)) {
-            self.stalled.push(key);
+            if outbound.stall() {
+                self.stalled.push(key);
+            }
             return (Room::None, old);
         }
         (room, old)
