@@ -212,6 +212,8 @@ impl Shared {
         let mut state = self.lock();
         let super::shared::State { calls, output, .. } = &mut *state;
         calls.give_up(wire_id, status, &mut output.frames);
+        // It may have left its room to calls that wait.
+        state.pump(Instant::now());
         self.after_append(state);
     }
 }
