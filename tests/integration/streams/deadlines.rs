@@ -118,24 +118,3 @@ async fn streams_that_wait_get_their_turns_in_their_order() {
     assert_eq!(*order.lock().unwrap(), (0..20).collect::<Vec<_>>());
     linked.is_as_before().await;
 }
-
-#[tokio::test(start_paused = true)]
-async fn streams_behind_a_large_request_get_their_turns_in_their_order() {
-    // Requests wait behind one that is too large for what is left of the window, streams above their limit among them.
-    let limits = Limits::default().streams(1).max_message(300_000).request_window(300_000);
-    let linked = Linked::with(limits, Channel::builder()).await;
-    let call = linked.tides.hang(0).await.unwrap();
-    drop(call);
-    linked.is_as_before().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_sender_whose_turn_comes_with_another_ones_deadline_begins_at_once() {
-    // Two requests that fill the window keep the third waiting; when the second is late, the third goes.
-    let linked = Linked::with(Limits::default().in_flight(1), Channel::builder()).await;
-    let late = linked.tides.late(1).timeout(Duration::from_secs(2)).start();
-    let total = linked.tides.total(stream::iter(0..4)).start();
-    assert!(late.await.is_err());
-    assert_eq!(within("its turn", total).await.unwrap(), 6);
-    linked.is_as_before().await;
-}

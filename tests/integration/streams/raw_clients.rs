@@ -4,7 +4,7 @@
 use rpc_runtime::{Code, Limits};
 use tokio::io::DuplexStream;
 
-use super::{Peer, GRANT, cancel, credit, end, items, message, raw, raw_client, request, within};
+use super::{GRANT, Peer, cancel, credit, end, items, message, raw, raw_client, request, within};
 
 /// Of a Response: the method has accepted the call.
 const OPENED: u64 = 3;
