@@ -21,6 +21,9 @@ pub(crate) trait Source: Send {
 
     /// Whoever consumes the items has taken some that cost so much.
     fn taken(&mut self, cost: usize);
+
+    /// Whoever consumes the items accepts none of more bytes. Before the first is pulled.
+    fn accept_up_to(&mut self, _max_item: usize) {}
 }
 
 /// What came of asking for items.
@@ -48,6 +51,10 @@ impl Items {
 
     pub(crate) fn taken(&mut self, cost: usize) {
         self.0.taken(cost);
+    }
+
+    pub(crate) fn accept_up_to(&mut self, max_item: usize) {
+        self.0.accept_up_to(max_item);
     }
 }
 

@@ -58,6 +58,12 @@ impl Outlet {
         Self(Arc::new(Mutex::new(put)))
     }
 
+    /// Items may have no more bytes than so many, either.
+    pub(crate) fn accept_up_to(&self, max_item: usize) {
+        let mut put = self.lock();
+        put.max_item = put.max_item.min(max_item);
+    }
+
     /// Before a poll of the producer: items may cost so much.
     pub(crate) fn make_room(&self, room: usize) {
         self.lock().room = room;

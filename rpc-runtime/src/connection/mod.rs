@@ -176,7 +176,8 @@ impl Connection {
         // Taken out, for they are of users, and never dropped under a lock.
         let items = request.items.take();
         let id = self.shared.send(request, deadline, now, waker)?;
-        if let Some((items, key)) = items.zip(self.shared.stream_of(id)) {
+        if let Some((mut items, key)) = items.zip(self.shared.stream_of(id)) {
+            items.accept_up_to(self.shared.max_item());
             self.runtime.spawn(Pump::new(Arc::clone(&self.shared), id, key, items));
         }
         Ok(id)

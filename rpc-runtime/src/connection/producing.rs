@@ -106,8 +106,10 @@ impl Future for Producing {
         let Some(outlet) = running.outlet.clone() else { return running.poll(cx) };
         let began = Instant::now();
         loop {
-            // Without room the handler goes on all the same: it may still be deciding whether to begin.
-            outlet.make_room(match shared.room(*key, cx.waker()) {
+            // Without room the handler goes on all the same: it may still be deciding whether to begin. It gets none before
+            // that, for what it says with its opening must not leave with its end.
+            let begun = outlet.has_begun();
+            outlet.make_room(match if begun { shared.room(*key, cx.waker()) } else { Room::None } {
                 Room::Open(room) => room,
                 Room::None | Room::Gone => 0,
             });
@@ -120,7 +122,7 @@ impl Future for Producing {
                 shared.send_items(*key, chunk.take(), cost);
                 sent = true;
             }
-            if polled.is_ready() || !sent {
+            if polled.is_ready() || !(sent || outlet.has_begun() != begun) {
                 return polled;
             }
             if began.elapsed() >= TURN {
@@ -215,6 +217,8 @@ impl Shared {
         let mut state = self.lock();
         let super::shared::State { calls, output, .. } = &mut *state;
         calls.give_up(wire_id, status, &mut output.frames);
+        // It may have left its room to calls that wait.
+        state.pump(Instant::now());
         self.after_append(state);
     }
 }

@@ -20,6 +20,7 @@ use super::{
     output::{Output, Push, Work},
     slot::{CallId, Polled},
     stats::Reason,
+    streams::Key,
     sync::{AtomicBool, Mutex, MutexGuard},
 };
 use crate::{
@@ -198,14 +199,17 @@ impl Shared {
         drop(left);
     }
 
-    /// The terminal frame of a call whose handler had a task.
-    pub(super) fn reply(&self, id: u64, method: &str, finished: Finished) {
+    /// The terminal frame of a call whose handler had a task, which ends its streams: the peer may open others as soon
+    /// as it has this.
+    pub(super) fn reply(&self, id: u64, streams: Option<Key>, method: &str, finished: Finished) {
         let mut state = self.lock();
         if state.output.takes_no_replies() {
             return;
         }
         let State { calls, output, .. } = &mut *state;
-        if matches!(finished.reply, Reply::Finished) || calls.streams.has_begun(id) {
+        let begun = streams.is_some_and(|key| calls.streams.has_begun(key));
+        let released = streams.map(|key| calls.streams.release(key));
+        if matches!(finished.reply, Reply::Finished) || begun {
             output.frames.push_end(id, finished, &self.remote, self.local.max_metadata);
         } else {
             output.frames.push_reply(id, method, finished, &self.remote, self.local.max_metadata);
@@ -213,9 +217,12 @@ impl Shared {
         state.output.count_terminals(1);
         let driver = if self.weigh(&mut state) || state.driver_awaits_handlers { state.driver.take() } else { None };
         let push = state.push(false);
+        let woken = mem::take(&mut state.calls.streams.woken);
         drop(state);
         wake(driver);
         self.act(push);
+        woken.into_iter().for_each(Waker::wake);
+        drop(released);
     }
 
     /// Takes `frames`, of which `terminals` are the last of their calls, and writes what the transport takes at once.
@@ -454,6 +461,7 @@ impl State {
     pub(super) fn expire(&mut self, now: Instant, wakers: &mut Vec<Waker>) -> (Option<Instant>, Option<Waker>) {
         let next = self.calls.expire(now, &mut self.output.frames, wakers);
         let unwritten = self.pump(now) || !self.output.frames.is_empty();
+        wakers.append(&mut self.calls.streams.woken);
         (next, if unwritten { self.output.wake_flusher() } else { None })
     }
 

@@ -343,6 +343,7 @@ impl Driver {
             Err(Trouble::Stray) => Verdict::Fault,
             Err(Trouble::Connection(text)) => Verdict::Broken(text),
             Err(Trouble::Call(status)) => {
+                self.stream_frames.skip_parts(frame);
                 if self.shared.opens(frame.id) {
                     self.shared.fail_call(frame.id, status);
                 } else {

@@ -26,6 +26,7 @@ use super::{
     frames::Frames,
     shared::{Request, Shared, wake},
     stats::{Reason, Stats, Sums},
+    streams::Key,
     sync::{Handle, Mutex, MutexGuard},
 };
 use crate::{
@@ -172,10 +173,19 @@ impl Serving {
         wake(runner);
     }
 
-    /// A handler in a task of its own is done, and has really stopped: by itself, or for this reason.
-    fn finish_task(&self, id: u64, route: &Route, finish: impl FnOnce(Option<Status>) -> Finished) {
-        let stopped = self.lock().remove(id);
-        self.shared.reply(id, route.descriptor.full_name, finish(stopped));
+    /// A handler in a task of its own is done, and has really stopped.
+    fn finish_task(
+        &self,
+        id: u64,
+        route: &Route,
+        streams: Option<Key>,
+        finished: impl FnOnce(Option<Status>) -> Finished,
+    ) {
+        let mut table = self.lock();
+        let why = table.remove(id);
+        drop(table);
+        let finished = finished(why);
+        self.shared.reply(id, streams, route.descriptor.full_name, finished);
         // Only now, when the reply is counted: there may be too much unsent to start another handler.
         self.hand_on();
     }
@@ -209,7 +219,9 @@ impl Serving {
             // The task sends the terminal frame when it has ended, the runner when it has dropped the handler.
             Stopped::Task(abort) => abort.abort(),
             Stopped::Polling => {}
-            Stopped::Waiting(incoming) => {
+            Stopped::Waiting(mut incoming) => {
+                // Before the terminal frame: the peer may open another stream as soon as it has that.
+                drop(incoming.streams.take());
                 let unsent = self.shared.lock().output.unsent();
                 let mut table = self.lock();
                 self.count(if why.code() == Code::DeadlineExceeded {

@@ -16,6 +16,8 @@ pub(in crate::connection) struct Outbound {
     /// Something of it was sent.
     begun: bool,
     waker: Option<Waker>,
+    /// It waits for the output to have room.
+    stalled: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +42,7 @@ pub(in crate::connection) enum Room {
 
 impl Outbound {
     pub(super) fn new() -> Self {
-        Self { state: State::Waiting, credit: 0, begun: false, waker: None }
+        Self { state: State::Waiting, credit: 0, begun: false, waker: None, stalled: false }
     }
 
     /// The request is on its way: items may follow, of this cost.
@@ -99,8 +101,14 @@ impl Outbound {
         self.waker.take()
     }
 
+    /// Who sends waits for the output to have room. `false`: it did so already.
+    pub(super) fn stall(&mut self) -> bool {
+        !std::mem::replace(&mut self.stalled, true)
+    }
+
     /// Wakes who sends, if that is so: the output has room again.
     pub(super) fn rouse(&mut self) -> Option<Waker> {
+        self.stalled = false;
         self.waker.take()
     }
 }
