@@ -15,7 +15,7 @@ use tokio::{sync::watch, time::Instant};
 
 use super::pipe::{Pipe, pipe};
 use crate::{
-    call::{Answer, Ending, OutgoingRequest, ServiceName},
+    call::{Answer, Ending, OutgoingRequest},
     codec::CodecKind,
     connection::{CallId, Connection, ConnectionState, Ended, Endpoint, handshake::Agreement, start, tests::parse_all},
     limits::{Limits, MEMORY},
@@ -321,6 +321,7 @@ fn outcome(tag: u32, answer: &Answer) -> Outcome {
             Outcome::Value
         }
         Ending::Status(status) => failure(status),
+        Ending::Opened(_) => panic!("a stream for a call that has none"),
         Ending::ServiceError => panic!("no service has errors of its own"),
     }
 }
