@@ -205,12 +205,17 @@ impl Shared {
         } else {
             output.frames.push_reply(id, method, finished, &self.remote, self.local.max_metadata);
         }
+        // With the terminal frame, behind which the caller may open another.
+        let released = calls.streams.release_served(id);
         state.output.count_terminals(1);
         let driver = if self.weigh(&mut state) || state.driver_awaits_handlers { state.driver.take() } else { None };
         let push = state.push(false);
+        let woken = mem::take(&mut state.calls.streams.woken);
         drop(state);
+        drop(released);
         wake(driver);
         self.act(push);
+        woken.into_iter().for_each(Waker::wake);
     }
 
     /// Takes `frames`, of which `terminals` are the last of their calls, and writes what the transport takes at once.

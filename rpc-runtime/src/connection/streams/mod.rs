@@ -259,6 +259,12 @@ impl Streams {
         Released(stream)
     }
 
+    /// Forgets the streams of a call of the peer, as [`release`](Self::release) does.
+    pub(super) fn release_served(&mut self, id: u64) -> Option<Released> {
+        let key = self.of_served(id)?;
+        Some(self.release(key))
+    }
+
     /// What has come, or how it ended; `None` when the stream is gone.
     pub(super) fn take(&mut self, key: Key, room: usize) -> Option<Taken> {
         let inbound = self.stream_mut(key)?.inbound.as_mut()?;
