@@ -67,7 +67,10 @@ fn end(limit: u32, answer: Answer) -> Answer {
 }
 
 /// Watches what the caller sends; gives why that can not go on, once it can not.
-pub(super) fn watched(mut request: OutgoingRequest, limit: u32) -> (OutgoingRequest, impl Future<Output = Status> + Send) {
+pub(super) fn watched(
+    mut request: OutgoingRequest,
+    limit: u32,
+) -> (OutgoingRequest, impl Future<Output = Status> + Send) {
     let mut failed = None;
     request.items = request.items.map(|items| {
         let (fail, receiver) = oneshot::channel();

@@ -219,10 +219,10 @@ impl Shared {
         let push = state.push(false);
         let woken = mem::take(&mut state.calls.streams.woken);
         drop(state);
+        drop(released);
         wake(driver);
         self.act(push);
         woken.into_iter().for_each(Waker::wake);
-        drop(released);
     }
 
     /// Takes `frames`, of which `terminals` are the last of their calls, and writes what the transport takes at once.

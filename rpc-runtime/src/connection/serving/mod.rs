@@ -219,9 +219,10 @@ impl Serving {
             // The task sends the terminal frame when it has ended, the runner when it has dropped the handler.
             Stopped::Task(abort) => abort.abort(),
             Stopped::Polling => {}
-            Stopped::Waiting(mut incoming) => {
-                // Before the terminal frame: the peer may open another stream as soon as it has that.
-                drop(incoming.streams.take());
+            Stopped::Waiting(incoming) => {
+                let size = incoming.body.len();
+                // Its streams are over before the caller learns of its end, and opens others.
+                drop(incoming);
                 let unsent = self.shared.lock().output.unsent();
                 let mut table = self.lock();
                 self.count(if why.code() == Code::DeadlineExceeded {
@@ -229,11 +230,9 @@ impl Serving {
                 } else {
                     |refused| &mut refused.cancelled
                 });
-                table.give_back_window(incoming.body.len());
+                table.give_back_window(size);
                 let status = table.waited_too_long(why, unsent);
                 self.push_status(&mut table, id, status.not_executed());
-                drop(table);
-                drop(incoming);
             }
             // A handler's drop is code of users: the runner's to run, and the watchdog's to look after.
             Stopped::Slot(waker) => waker.wake(),

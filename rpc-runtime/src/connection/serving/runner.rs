@@ -237,6 +237,7 @@ impl Runner {
     fn start_task(&mut self, id: u64, incoming: Incoming, scene: Scene, deadline: Option<Instant>) {
         let begins = self.serving.lock().task_begins(id);
         if !begins {
+            // Its streams are over before the caller learns of its end, and opens others.
             drop(incoming);
             self.stopped_before_start(id);
             return;

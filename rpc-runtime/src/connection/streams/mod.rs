@@ -330,6 +330,12 @@ impl Streams {
         }
     }
 
+    /// How many streams there are, how many of those are of the peer's calls, and what they hold.
+    #[cfg(test)]
+    pub(super) fn left(&self) -> (usize, usize, usize) {
+        (self.slots.len() - self.free.len(), self.served.len(), self.held)
+    }
+
     /// Frees what an idle connection does not need.
     pub(super) fn shrink(&mut self) {
         if self.free.len() == self.slots.len() {

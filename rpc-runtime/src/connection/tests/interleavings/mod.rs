@@ -4,9 +4,11 @@
 
 mod calls;
 mod ends;
+mod flows;
 mod output;
 mod pipe;
 mod places;
+mod streams;
 mod world;
 
 use std::{cell::Cell, future::Future, sync::Arc, time::Duration};

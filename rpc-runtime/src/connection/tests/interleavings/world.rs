@@ -13,9 +13,12 @@ use rpc_macros::rpc_service;
 use shuttle::future::{AbortHandle, JoinHandle, spawn};
 use tokio::{sync::watch, time::Instant};
 
-use super::pipe::{Pipe, pipe};
+use super::{
+    flows::FlowsServer,
+    pipe::{Pipe, pipe},
+};
 use crate::{
-    call::{Answer, Ending, OutgoingRequest, ServiceName},
+    call::{Answer, Ending, OutgoingRequest},
     codec::CodecKind,
     connection::{CallId, Connection, ConnectionState, Ended, Endpoint, handshake::Agreement, start, tests::parse_all},
     limits::{Limits, MEMORY},
@@ -101,7 +104,7 @@ impl Book {
         }
     }
 
-    fn enter(&self, tag: u32) -> Entry {
+    pub(super) fn enter(&self, tag: u32) -> Entry {
         let mut book = self.lock();
         let page = book.entry(tag).or_default();
         page.started += 1;
@@ -127,7 +130,7 @@ impl Book {
     }
 }
 
-struct Entry(Book, u32);
+pub(super) struct Entry(Book, u32);
 
 impl Drop for Entry {
     fn drop(&mut self) {
@@ -191,12 +194,19 @@ impl World {
         let (down, down_sink, down_source) = pipe(setting.holds, setting.breaks[1]);
         let mut router = Router::default();
         router.register(&StepsServer::new(book.clone())).unwrap();
+        router.register(&FlowsServer::new(book.clone())).unwrap();
         let end = |sink: super::pipe::Sink, source, router, side| {
             let transport =
                 Transport { reader: Box::new(source), writer: sink.writer(setting.shared), peer: "pipe".to_owned() };
             let limits = setting.limits.clone();
-            let remote =
-                Grant { in_flight: limits.in_flight, request_window: limits.granted_window(), ..Grant::default() };
+            let remote = Grant {
+                in_flight: limits.in_flight,
+                request_window: limits.granted_window(),
+                max_message: 1 << 20,
+                streams: limits.streams,
+                stream_window: limits.stream_window.start,
+                ..Grant::default()
+            };
             let agreement = Agreement { codec: CodecKind::Json, remote, metadata: Metadata::new() };
             let endpoint = Arc::new(Endpoint::new(limits, MEMORY, router));
             start(transport, agreement, &endpoint, side, watch::Sender::new(ConnectionState::Ready))
@@ -212,6 +222,11 @@ impl World {
         self.ends[end].abort_handle()
     }
 
+    /// Nothing of any stream is left at either end, as soon as those have gone that have been told.
+    pub(super) fn has_no_streams(&self) {
+        no_streams(&[&self.client, &self.server]);
+    }
+
     /// Waits for the end of both ends, which must come by itself, and looks at what is left of them.
     pub(super) fn ended(self) -> Remains {
         let Self { client, server, book, wires, ends } = self;
@@ -220,6 +235,7 @@ impl World {
             drop(shuttle::future::block_on(end));
         }
         assert_eq!((client.outstanding(), server.outstanding()), (0, 0), "calls are left in a table");
+        no_streams(&[&client, &server]);
         for wire in &wires {
             let (taken, after) = wire.log();
             assert_eq!(after, 0, "somebody writes behind half a frame");
@@ -227,6 +243,17 @@ impl World {
         }
         Remains { book, wires }
     }
+}
+
+fn no_streams(ends: &[&Connection]) {
+    let left = || ends.iter().map(|end| end.0.shared.lock().calls.streams.left()).collect::<Vec<_>>();
+    for _ in 0..5_000 {
+        if left().iter().all(|left| *left == (0, 0, 0)) {
+            return;
+        }
+        shuttle::thread::yield_now();
+    }
+    panic!("streams, those of the peer's calls, and bytes of items are left: {:?}", left());
 }
 
 /// A world that is over.
@@ -321,6 +348,7 @@ fn outcome(tag: u32, answer: &Answer) -> Outcome {
             Outcome::Value
         }
         Ending::Status(status) => failure(status),
+        Ending::Opened(_) => panic!("a stream for a call that has none"),
         Ending::ServiceError => panic!("no service has errors of its own"),
     }
 }
