@@ -151,9 +151,9 @@ impl SubjectSummary {
                 write!(f, "{:>26}", cell(spread.as_ref(), |value| format!("{value:.1}")))?;
             }
         }
-        write!(f, "{:>28}", cell(self.cpu_us_each.as_ref(), |value| format!("{value:.2}")))?;
+        write!(f, "{:>28}", cell(self.cpu_us_each.as_ref(), rounded))?;
         let allocations = [&self.client_allocations_each, &self.server_allocations_each]
-            .map(|spread| spread.as_ref().map_or("–".to_owned(), |spread| format!("{:.2}", spread.median)));
+            .map(|spread| spread.as_ref().map_or("–".to_owned(), |spread| rounded(spread.median)));
         write!(f, "{:>20}", allocations.join(" + "))?;
         let others = self.others.as_ref().map_or("–".to_owned(), |spread| format!("{:.2}", spread.max));
         writeln!(f, "{others:>14}")?;
@@ -174,4 +174,9 @@ fn scaled(value: f64) -> String {
         thousands if thousands >= 1e3 => format!("{:.1} k", thousands / 1e3),
         few => format!("{few:.0}"),
     }
+}
+
+/// An item of a stream may cost a few nanoseconds, a call a few microseconds.
+fn rounded(value: f64) -> String {
+    if value > 0.0 && value < 0.1 { format!("{value:.4}") } else { format!("{value:.2}") }
 }
