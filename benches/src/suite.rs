@@ -63,7 +63,7 @@ impl Suite {
                         value()?.split(',').map(|name| self.find_subject(name)).collect::<Result<_, _>>()?;
                 }
                 "--rows" => {
-                    plan.rows = value()?.split(',').map(|number| self.find_row(number)).collect::<Result<_, _>>()?
+                    plan.rows = value()?.split(',').map(|number| self.find_row(number)).collect::<Result<_, _>>()?;
                 }
                 "--quick" => plan.settings = Settings::QUICK,
                 "--json" => plan.json = Some(value()?),

@@ -7,10 +7,21 @@ use bench::subject::{Row, Subject, Work};
 use bench::suite::Suite;
 
 mod floor;
+#[cfg(feature = "remoc")]
+mod remoc;
+mod source;
+#[cfg(feature = "tonic")]
+mod tonic;
 
 static SUITE: Suite = Suite { program: "streams", unit: "item", subjects: SUBJECTS, rows: ROWS };
 
-static SUBJECTS: &[Subject] = &[floor::SUBJECT];
+static SUBJECTS: &[Subject] = &[
+    floor::SUBJECT,
+    #[cfg(feature = "tonic")]
+    tonic::SUBJECT,
+    #[cfg(feature = "remoc")]
+    remoc::SUBJECT,
+];
 
 static ROWS: &[Row] = &[
     streams(Work::Numbers, 1),
