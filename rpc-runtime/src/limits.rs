@@ -12,6 +12,8 @@ pub struct Limits {
     pub(crate) running: usize,
     pub(crate) request_window: u32,
     pub(crate) unsent_responses: usize,
+    pub(crate) streams: u32,
+    pub(crate) stream_window: StreamWindow,
     pub(crate) protocol_errors: u32,
     pub(crate) handshake_timeout: Duration,
     pub(crate) stall_timeout: Duration,
@@ -72,6 +74,24 @@ impl Limits {
         self
     }
 
+    /// How many calls with streams the peer may have in flight: 128 by default. Announced to the peer, whose further ones
+    /// wait, in nobody's way.
+    #[must_use]
+    pub fn streams(mut self, calls: u32) -> Self {
+        self.streams = calls;
+        self
+    }
+
+    /// What the peer may send on each direction of each stream before it is taken, in bytes, where an item counts 32
+    /// more than it has: 64 KiB at the start by default. It doubles up to `largest`, 1 MiB by default, while a whole
+    /// window is taken within a second and less than half of the memory of all connections is held. One item may go
+    /// beyond it, so that a stream that is not read holds at most its window and one message.
+    #[must_use]
+    pub fn stream_window(mut self, start: u32, largest: u32) -> Self {
+        self.stream_window = StreamWindow { start: start.max(1), largest: largest.clamp(start.max(1), MAX_WINDOW) };
+        self
+    }
+
     /// How many faults of the protocol a peer may commit, each costing one call, before its connection is
     /// closed: 100 by default.
     #[must_use]
@@ -116,6 +136,16 @@ impl Limits {
     }
 }
 
+/// What each direction of each stream may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StreamWindow {
+    pub(crate) start: u32,
+    pub(crate) largest: u32,
+}
+
+/// The largest window of a stream that both ends can count.
+const MAX_WINDOW: u32 = i32::MAX as u32 / 2;
+
 /// See [`Limits::held_back`].
 const HELD_BACK: u32 = 128 << 10;
 
@@ -132,6 +162,8 @@ impl Default for Limits {
             running: 256,
             request_window: 4 << 20,
             unsent_responses: 1 << 20,
+            streams: 128,
+            stream_window: StreamWindow { start: 64 << 10, largest: 1 << 20 },
             protocol_errors: 100,
             handshake_timeout: Duration::from_secs(5),
             stall_timeout: Duration::from_secs(10),

@@ -14,7 +14,23 @@ pub(crate) struct OutgoingRequest {
     pub(crate) body: Vec<u8>,
     /// What the caller sends beside the arguments.
     pub(crate) items: Option<Items>,
+    /// Whether it sends any.
+    pub(crate) sends: bool,
     pub(crate) reception: Reception,
+}
+
+impl OutgoingRequest {
+    /// A request without metadata and streams.
+    #[cfg(test)]
+    pub(crate) fn unary(service: &'static str, method: &'static str, body: Vec<u8>) -> Self {
+        let (service, metadata, reception) = (ServiceName::Static(service), Metadata::new(), Reception::Value);
+        Self { service, method, metadata, body, items: None, sends: false, reception }
+    }
+
+    /// Whether items travel in either direction.
+    pub(crate) fn streams(&self) -> bool {
+        self.sends || self.reception != Reception::Value
+    }
 }
 
 /// What a caller expects of a call that does not fail.

@@ -48,7 +48,8 @@ struct Packed {
 impl Outlet {
     /// For items of at most so many bytes.
     pub(crate) fn new(max_item: usize) -> Self {
-        let put = Put { items: Packed::default(), next: Packed::default(), room: 0, max_item, opened: false, begun: false };
+        let put =
+            Put { items: Packed::default(), next: Packed::default(), room: 0, max_item, opened: false, begun: false };
         Self(Arc::new(Mutex::new(put)))
     }
 

@@ -86,7 +86,8 @@ impl Engine {
     pub(super) fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<Ended> {
         if matches!(self.stage, Stage::Unsent(_)) {
             self.send(Some(cx.waker().clone()));
-            if matches!(self.stage, Stage::Sent(_)) {
+            // A stream that opens at once has its outcome now.
+            if matches!(self.stage, Stage::Sent(_)) && self.target.method.kind == MethodKind::Unary {
                 return Poll::Pending;
             }
         }

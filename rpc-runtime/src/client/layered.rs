@@ -95,7 +95,8 @@ impl Destination for Sending {
             let there = items.are_there();
             let items = items.take();
             let spent = there && items.is_none();
-            let request = OutgoingRequest { service, method: method.name, metadata, body, items, reception };
+            let request =
+                OutgoingRequest { service, method: method.name, metadata, body, items, sends: there, reception };
             let attempt = async {
                 let answer = if spent {
                     let text = "the call's items were given to an earlier attempt";

@@ -142,8 +142,8 @@ impl Client {
             let text = format!("the arguments can not be encoded as {}: {error}", codec.name());
             Status::of_call(Code::InvalidArgument, text).not_executed()
         });
-        let (service, metadata) = (self.service.clone(), Metadata::new());
-        let request = OutgoingRequest { service, method: method.name, metadata, body, items, reception };
+        let (service, metadata, sends) = (self.service.clone(), Metadata::new(), items.is_some());
+        let request = OutgoingRequest { service, method: method.name, metadata, body, items, sends, reception };
         Call::new(self.channel.clone(), method, request, encoded.err(), decode)
     }
 }

@@ -33,6 +33,8 @@ pub(crate) struct Accounts {
     /// The shares of those that were not told to go. Not a difference of two, of which others would see one change
     /// without the other.
     staying: AtomicUsize,
+    /// How many were told to go and still hold what they had read.
+    going: AtomicUsize,
     /// Since when more than three quarters are held, as far as anybody has looked.
     tight_since: Mutex<Option<Instant>>,
     registry: Mutex<Registry>,
@@ -68,6 +70,8 @@ struct Share {
     parts: [usize; 3],
     /// It was told to go, so that the others need not.
     leaving: bool,
+    /// It reads nothing more, and has given back what it had read.
+    done: bool,
 }
 
 /// A part of a share, and what was told of it last, in the hands of the lock or task that knows it.
@@ -91,8 +95,9 @@ pub(super) enum Part {
 impl Accounts {
     pub(crate) fn new(limit: usize) -> Arc<Self> {
         let (held, staying) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let (going, counts) = (AtomicUsize::new(0), Counts::default());
         let (tight_since, registry) = (Mutex::default(), Mutex::default());
-        Arc::new(Self { limit, held, staying, tight_since, registry, counts: Counts::default() })
+        Arc::new(Self { limit, held, staying, going, tight_since, registry, counts })
     }
 
     /// Bytes that all connections hold, as far as they have told.
@@ -133,8 +138,18 @@ impl Accounts {
     }
 
     /// Whether somebody has to go.
+    /// Whether so little is held that windows may grow.
+    pub(super) fn is_below_half(&self) -> bool {
+        self.held.load(Relaxed) < self.limit / 2
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.staying.load(Relaxed) >= self.limit
+    }
+
+    /// Whether somebody was told to go and still holds what it had read: others would take its place too early.
+    pub(super) fn is_giving_back(&self) -> bool {
+        self.going.load(Relaxed) > 0
     }
 
     /// Why a connection has to go.
@@ -236,6 +251,17 @@ impl Account {
         let mut share = self.share();
         if !mem::replace(&mut share.leaving, true) {
             self.accounts.staying.fetch_sub(share.parts.iter().sum(), Relaxed);
+            if !share.done {
+                self.accounts.going.fetch_add(1, Relaxed);
+            }
+        }
+    }
+
+    /// It reads nothing more, and has given back what it had read.
+    pub(super) fn has_given_back(&self) {
+        let mut share = self.share();
+        if !mem::replace(&mut share.done, true) && share.leaving {
+            self.accounts.going.fetch_sub(1, Relaxed);
         }
     }
 
@@ -366,6 +392,22 @@ mod tests {
         let told = tracing::subscriber::with_default(Asking(Arc::clone(&accounts), Arc::clone(&seen)), relieve);
         assert_eq!((told, seen.load(Relaxed)), (1, 1));
     }
+
+    #[test]
+    fn one_that_was_told_to_go_is_waited_for_until_it_has_given_back_and_no_other() {
+        let accounts = Accounts::new(100_000);
+        let (first, _) = live(&accounts, 100_000);
+        assert!(!accounts.is_giving_back());
+        assert_eq!(accounts.relieve(0).len(), 1);
+        assert!(accounts.is_giving_back());
+        first.has_given_back();
+        first.has_given_back();
+        assert!(!accounts.is_giving_back());
+        let (second, _) = live(&accounts, 100_000);
+        second.has_given_back();
+        assert_eq!((accounts.relieve(0).len(), accounts.is_giving_back()), (1, false), "its output is told");
+    }
+
     #[test]
     fn what_a_leaving_connection_takes_and_gives_back_never_costs_another_one_its_place() {
         let accounts = Accounts::new(100_000);

@@ -2,6 +2,8 @@
 //! again. Pure: no I/O, no clock; wakers and old buffers are handed out, to be woken and dropped without the lock.
 
 mod counts;
+mod queue;
+mod streaming;
 #[cfg(test)]
 mod tests;
 
@@ -10,11 +12,13 @@ use std::{collections::VecDeque, task::Waker};
 use tokio::time::Instant;
 
 use super::{
-    frames::{Frames, TakenBack, request_header},
-    slot::{Abandoned, CallId, NOT_BEGUN, Polled, Slot, Stage, no_room, taken_already},
+    frames::{Frames, TakenBack},
+    slot::{Abandoned, CallId, NOT_BEGUN, Opened, Polled, Slot, Stage, VALUE_FOR_ITEMS, no_room, taken_already},
+    streams::Streams,
 };
 use crate::{
-    call::{Answer, Ending, OutgoingRequest},
+    call::{Answer, Ending},
+    limits::StreamWindow,
     metadata::Metadata,
     status::{Code, Status},
     wire::{self, Grant},
@@ -35,13 +39,19 @@ pub(super) struct Calls {
     free: Vec<u32>,
     /// Calls that wait for room, in order, and some that have ended meanwhile.
     queue: VecDeque<CallId>,
-    /// How many of those have ended.
+    /// Calls that wait for the peer to take another stream; they are in nobody's way.
+    parked: VecDeque<CallId>,
+    /// How many of both have ended.
     gone: usize,
     /// The memory of the calls that wait.
     held: usize,
     grant: Grant,
     /// Calls on the wire without a terminal frame.
     in_flight: u32,
+    /// How many of those have streams.
+    streaming: u32,
+    /// What travels on streams, of the peer's calls too.
+    pub(super) streams: Streams,
     /// Calls that ever were on the wire.
     sent: u64,
     /// Bytes of requests that may still be sent.
@@ -57,17 +67,20 @@ pub(super) struct Calls {
 }
 
 impl Calls {
-    pub(super) fn new(side: u64, grant: Grant) -> Self {
+    pub(super) fn new(side: u64, grant: Grant, windows: StreamWindow) -> Self {
         let window = u64::from(grant.request_window);
         Self {
             side,
             slots: Vec::new(),
             free: Vec::new(),
             queue: VecDeque::new(),
+            parked: VecDeque::new(),
             gone: 0,
             held: 0,
             grant,
             in_flight: 0,
+            streaming: 0,
+            streams: Streams::new(windows, grant.stream_window),
             sent: 0,
             window,
             refusing: None,
@@ -84,7 +97,7 @@ impl Calls {
 
     /// Whether no call waits for anything.
     pub(super) fn is_idle(&self) -> bool {
-        self.in_flight == 0 && self.queue.is_empty()
+        self.in_flight == 0 && !self.has_queue()
     }
 
     /// Responses that found no call waiting for them.
@@ -104,65 +117,17 @@ impl Calls {
         std::mem::take(&mut self.stray)
     }
 
-    /// Whether calls wait for room.
-    pub(super) fn has_queue(&self) -> bool {
-        !self.queue.is_empty()
-    }
-
     /// Slots that are not free: calls whose outcome was not taken, or that are still on the wire.
     pub(super) fn occupied(&self) -> usize {
         self.slots.len() - self.free.len()
     }
 
-    /// Takes a call and appends its request if there is room at the peer; else it waits its turn. `end` is where
-    /// the next byte that is appended to the small frames will stand in all that is ever written. The waker of a call
-    /// that is refused stays with the caller, to be dropped without the lock.
-    pub(super) fn register(
-        &mut self,
-        mut request: OutgoingRequest,
-        deadline: Option<Instant>,
-        waker: &mut Option<Waker>,
-        now: Instant,
-        frames: &mut Frames,
-        taken: u64,
-    ) -> Result<CallId, Status> {
-        if let Some(status) = &self.refusing {
-            return Err(status.clone());
-        }
-        let id = self.allocate(deadline, waker.take());
-        if self.queue.is_empty() && self.has_room(request.body.len()) {
-            self.send(id, &mut request, now, frames, taken);
-        } else {
-            self.held += request.held();
-            self.slots[id.index as usize].stage = Stage::Queued(Box::new(request));
-            self.queue.push_back(id);
-        }
-        Ok(id)
-    }
-
-    /// Sends the calls that wait, in order, as far as there is room.
-    pub(super) fn pump(&mut self, now: Instant, frames: &mut Frames, taken: u64) {
-        while let Some(&id) = self.queue.front() {
-            let Some(Slot { stage: Stage::Queued(request), .. }) = self.slot(id) else {
-                self.queue.pop_front();
-                self.gone -= 1;
-                continue;
-            };
-            if !self.has_room(request.body.len()) {
-                return;
-            }
-            self.held -= request.held();
-            self.queue.pop_front();
-            let slot = &mut self.slots[id.index as usize];
-            if let Stage::Queued(mut request) = std::mem::replace(&mut slot.stage, Stage::Abandoned) {
-                self.send(id, &mut request, now, frames, taken);
-            }
-        }
-    }
-
     /// The outcome of a call, once: the slot is free after it, or when its terminal frame has come.
     pub(super) fn poll(&mut self, id: CallId, waker: &Waker) -> Polled {
         let Some(slot) = self.slot_mut(id) else { return Polled::Ready(taken_already(), None) };
+        if let (Opened::Fresh(_), Some(key)) = (&slot.opened, slot.stream) {
+            return self.see_opened(id, key);
+        }
         if !matches!(slot.stage, Stage::Ended { .. }) {
             let known = slot.waker.as_ref().is_some_and(|old| old.will_wake(waker));
             return if known { Polled::Pending } else { Polled::OtherWaker };
@@ -180,11 +145,10 @@ impl Calls {
     }
 
     /// The same with another waker to be told. Gives back the one it replaces.
-    pub(super) fn poll_with(&mut self, id: CallId, waker: Waker) -> (Option<Answer>, Option<Waker>) {
+    pub(super) fn poll_with(&mut self, id: CallId, waker: Waker) -> (Polled, Option<Waker>) {
         match self.poll(id, &waker) {
-            Polled::Ready(answer, old) => (Some(answer), old),
-            Polled::Pending => (None, Some(waker)),
-            Polled::OtherWaker => (None, self.slot_mut(id).and_then(|slot| slot.waker.replace(waker))),
+            Polled::OtherWaker => (Polled::Pending, self.slot_mut(id).and_then(|slot| slot.waker.replace(waker))),
+            polled => (polled, Some(waker)),
         }
     }
 
@@ -198,6 +162,10 @@ impl Calls {
         body: &[u8],
         frames: &mut Frames,
     ) -> Option<Waker> {
+        if self.expects_items(wire_id) {
+            let status = Status::of_call(Code::Internal, VALUE_FOR_ITEMS);
+            return self.answer_owned(wire_id, Answer::of_status(status), frames);
+        }
         self.end(wire_id, frames, |buffer| {
             buffer.clear();
             buffer.extend_from_slice(body);
@@ -222,8 +190,7 @@ impl Calls {
         if !matches!(slot.stage, Stage::Sent(_)) {
             return None;
         }
-        slot.stage = Stage::Ended { answer: Answer::of_status(status), open: true };
-        slot.waker.take()
+        self.settle(index, Answer::of_status(status), true)
     }
 
     /// The caller has gone. Tells the peer if that has begun to know of the call. Gives back what to drop.
@@ -233,8 +200,9 @@ impl Calls {
         if matches!(slot.stage, Stage::Free | Stage::Abandoned) {
             return Abandoned::default();
         }
-        let waker = slot.waker.take();
+        let (waker, stream) = (slot.waker.take(), slot.stream.take());
         let stage = std::mem::replace(&mut slot.stage, Stage::Abandoned);
+        let stream = stream.map(|key| self.streams.release(key));
         let mut cancelled = false;
         match &stage {
             Stage::Sent(_) => cancelled = self.withdraw(id, wire_id, frames, true),
@@ -245,7 +213,7 @@ impl Calls {
             Stage::Ended { open: false, .. } => self.release(id.index),
             Stage::Free | Stage::Abandoned | Stage::Ended { open: true, .. } => {}
         }
-        Abandoned { cancelled, _waker: waker, _stage: Some(stage) }
+        Abandoned { cancelled, _waker: waker, _stage: Some(stage), _stream: stream }
     }
 
     /// Ends the calls whose time has passed. Gives the next deadline and the wakers.
@@ -264,6 +232,7 @@ impl Calls {
             let id = CallId { index: index as u32, generation: slot.generation };
             wakers.extend(self.expire_one(id, frames));
         }
+        wakers.append(&mut self.streams.woken);
         next
     }
 
@@ -271,14 +240,13 @@ impl Calls {
     pub(super) fn refuse_new(&mut self, status: &Status, wakers: &mut Vec<Waker>) {
         let status = status.clone().not_executed();
         self.refusing.get_or_insert(status.clone());
-        while let Some(id) = self.queue.pop_front() {
-            let Some(slot) = self.slot_mut(id) else { continue };
-            if matches!(slot.stage, Stage::Queued(_)) {
-                slot.stage = Stage::Ended { answer: Answer::of_status(status.clone()), open: false };
-                wakers.extend(slot.waker.take());
+        while let Some(id) = self.queue.pop_front().or_else(|| self.parked.pop_front()) {
+            if self.slot(id).is_some_and(|slot| matches!(slot.stage, Stage::Queued(_))) {
+                wakers.extend(self.settle(id.index, Answer::of_status(status.clone()), false));
             }
         }
         (self.gone, self.held) = (0, 0);
+        wakers.append(&mut self.streams.woken);
     }
 
     /// The connection is over: every call ends with `cause`, *not executed* when its request begins at or beyond
@@ -290,19 +258,19 @@ impl Calls {
         }
         for index in 0..self.slots.len() {
             let slot = &mut self.slots[index];
-            match std::mem::replace(&mut slot.stage, Stage::Free) {
+            match &mut slot.stage {
                 Stage::Free => {}
                 Stage::Abandoned => self.release(index as u32),
                 Stage::Sent(_) | Stage::Queued(_) => {
                     let cause = cause.clone();
                     let status = if slot.position >= written { cause.not_executed() } else { cause };
-                    slot.stage = Stage::Ended { answer: Answer::of_status(status), open: false };
-                    wakers.extend(slot.waker.take());
+                    wakers.extend(self.settle(index as u32, Answer::of_status(status), false));
                 }
-                Stage::Ended { answer, .. } => slot.stage = Stage::Ended { answer, open: false },
+                Stage::Ended { open, .. } => *open = false,
             }
         }
-        self.in_flight = 0;
+        (self.in_flight, self.streaming) = (0, 0);
+        wakers.append(&mut self.streams.woken);
     }
 
     /// Ends every call with `cause` on a connection whose output goes on. A request that was appended still leaves and
@@ -337,20 +305,6 @@ impl Calls {
         }
     }
 
-    fn send(&mut self, id: CallId, request: &mut OutgoingRequest, now: Instant, frames: &mut Frames, taken: u64) {
-        let wire_id = self.wire_id(id);
-        self.in_flight += 1;
-        self.sent += 1;
-        self.window -= request.body.len() as u64;
-        let slot = &mut self.slots[id.index as usize];
-        let timeout = slot.deadline.map(|deadline| deadline.saturating_duration_since(now));
-        let mut header = request_header(&request.service, request.method, timeout, &request.metadata);
-        let position = taken + frames.small.len() as u64;
-        let whole = frames.push_request(wire_id, &mut header, &mut request.body);
-        slot.position = if whole { position } else { NOT_BEGUN };
-        slot.stage = Stage::Sent(std::mem::take(&mut request.body));
-    }
-
     /// The terminal frame of a call has come.
     fn end(&mut self, wire_id: u64, frames: &mut Frames, answer: impl FnOnce(&mut Vec<u8>) -> Answer) -> Option<Waker> {
         let Some(index) = self.open_slot(wire_id) else {
@@ -362,13 +316,12 @@ impl Calls {
                 self.window += bytes as u64;
             }
         }
-        self.in_flight -= 1;
+        self.leaves(index);
         let slot = &mut self.slots[index as usize];
         match &mut slot.stage {
             Stage::Sent(buffer) => {
                 let answer = answer(buffer);
-                slot.stage = Stage::Ended { answer, open: false };
-                slot.waker.take()
+                self.settle(index, answer, false)
             }
             Stage::Ended { open, .. } => {
                 *open = false;
@@ -397,30 +350,14 @@ impl Calls {
             let unsent = Status::of_call(Code::DeadlineExceeded, unsent).not_executed();
             if on_the_wire { (status, true) } else { (unsent, false) }
         } else {
-            (no_room(self.in_flight, self.window, &self.grant), false)
+            let streams = self.slots[id.index as usize].streams.then_some(self.streaming);
+            (no_room(self.in_flight, streams, self.window, &self.grant), false)
         };
-        let slot = &mut self.slots[id.index as usize];
-        slot.stage = Stage::Ended { answer: Answer::of_status(status), open };
-        let waker = slot.waker.take();
+        let waker = self.settle(id.index, Answer::of_status(status), open);
         if let Some(held) = waited {
             self.leave_queue(held);
         }
         waker
-    }
-
-    /// A call that waited for room has ended. Takes such calls out of the queue once they are most of it, so that
-    /// it does not grow while its head waits.
-    fn leave_queue(&mut self, held: usize) {
-        self.gone += 1;
-        self.held -= held;
-        if self.gone > GONE.max(self.queue.len() / 2) {
-            let slots = &self.slots;
-            self.queue.retain(|id| {
-                let slot = &slots[id.index as usize];
-                slot.generation == id.generation && matches!(slot.stage, Stage::Queued(_))
-            });
-            self.gone = 0;
-        }
     }
 
     /// Takes a request back from the output as far as it has not left; `true` when the peer knows of the call.
@@ -428,7 +365,7 @@ impl Calls {
     fn withdraw(&mut self, id: CallId, wire_id: u64, frames: &mut Frames, release: bool) -> bool {
         match frames.take_back(wire_id) {
             TakenBack::Whole(bytes) => {
-                self.in_flight -= 1;
+                self.leaves(id.index);
                 self.window += bytes as u64;
                 if release {
                     self.release(id.index);
@@ -449,8 +386,10 @@ impl Calls {
         }
     }
 
-    fn has_room(&self, bytes: usize) -> bool {
-        self.in_flight < self.grant.in_flight && bytes as u64 <= self.window
+    /// A call is not in flight any more.
+    fn leaves(&mut self, index: u32) {
+        self.in_flight -= 1;
+        self.streaming -= u32::from(self.slots[index as usize].streams);
     }
 
     fn allocate(&mut self, deadline: Option<Instant>, waker: Option<Waker>) -> CallId {
@@ -467,12 +406,12 @@ impl Calls {
     fn release(&mut self, index: u32) {
         let slot = &mut self.slots[index as usize];
         slot.stage = Stage::Free;
-        slot.deadline = None;
+        (slot.deadline, slot.opened) = (None, Opened::No);
         self.free.push(index);
     }
 
     /// Ids have an even number of bits, so that one that was flipped never makes the id of another call.
-    fn wire_id(&self, id: CallId) -> u64 {
+    pub(super) fn wire_id(&self, id: CallId) -> u64 {
         let bits = (u64::from(id.generation) << 32) | (u64::from(id.index) << 1) | self.side;
         bits | (u64::from(bits.count_ones() & 1) << PARITY)
     }

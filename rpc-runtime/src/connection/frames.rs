@@ -164,14 +164,94 @@ impl Frames {
         self.large.push_back(Large { kind, id, header, body: Bytes::from(body), held, begun: false });
     }
 
-    /// Takes back what has not left of a large message.
+    /// Takes back what has not left of a large request, and of the items behind it.
     pub(super) fn take_back(&mut self, id: u64) -> TakenBack {
-        let Some(index) = self.large.iter().position(|large| large.id == id) else { return TakenBack::Gone };
-        let Some(large) = self.large.remove(index) else { return TakenBack::Gone };
-        let left = large.body.len();
-        self.large_bytes -= left;
-        self.large_held -= large.held;
-        if large.begun { TakenBack::Rest(left) } else { TakenBack::Whole(left) }
+        let mut taken = TakenBack::Gone;
+        let (bytes, held) = (&mut self.large_bytes, &mut self.large_held);
+        self.large.retain(|large| {
+            if large.id != id {
+                return true;
+            }
+            let left = large.body.len();
+            *bytes -= left;
+            *held -= large.held;
+            if large.kind == Kind::Request {
+                taken = if large.begun { TakenBack::Rest(left) } else { TakenBack::Whole(left) };
+            }
+            false
+        });
+        taken
+    }
+
+    /// Items of a stream, whole, one behind the other: what fits a frame, or one item that is longer.
+    pub(super) fn push_items(&mut self, id: u64, items: Vec<u8>) {
+        if items.len() <= SMALL && !self.has_large_of(id) {
+            wire::put_head(&mut self.small, Kind::Message, id, false, &[], items.len());
+            self.small.extend_from_slice(&items);
+            buffer::give(items);
+            return;
+        }
+        let header = total(&items).map(wire::total_header).unwrap_or_default();
+        self.push_large(Kind::Message, id, header, items);
+    }
+
+    /// The method has accepted the call of the peer.
+    pub(super) fn push_opened(&mut self, id: u64, metadata: Metadata) {
+        let header = ResponseHeader { ending: wire::Ending::Opened, total: None, metadata: Cow::Owned(metadata) };
+        wire::put_response(&mut self.small, id, &header, &[], false);
+    }
+
+    /// The end of the items of one direction; behind those of them that wait.
+    pub(super) fn push_end(&mut self, id: u64, finished: Finished, remote: &Grant, max_metadata: usize) {
+        let limit = MAX_PART.min(remote.max_message as usize);
+        let Finished { reply, metadata } = finished;
+        let (ending, mut metadata, body) = match reply {
+            Reply::Value(_) | Reply::Finished => (Ending::Ok, metadata, Vec::new()),
+            Reply::ServiceError(body) if body.len() <= limit => (Ending::ServiceError, metadata, body),
+            Reply::ServiceError(body) => {
+                let text = format!("the error of a stream has {} bytes, it may have {limit}", body.len());
+                (Ending::Status(Status::of_call(Code::ResourceExhausted, text)), metadata, Vec::new())
+            }
+            Reply::Status(status) | Reply::Unsendable(status) => {
+                let details = if status.details().len() <= limit { status.details().to_vec() } else { Vec::new() };
+                let metadata = if metadata.is_empty() { status.metadata().clone() } else { metadata };
+                (Ending::Status(status), metadata, details)
+            }
+        };
+        let longest = remote.max_header as usize;
+        if metadata.len() > max_metadata
+            || response_header(&ending, metadata.clone(), &[], remote).encoded_len() > longest
+        {
+            // How the items ended is worth more than what travels beside that.
+            metadata = Metadata::new();
+        }
+        let header = response_header(&ending, metadata, &[], remote);
+        let mut bytes = Vec::new();
+        header.put(&mut bytes);
+        if self.has_large_of(id) {
+            self.push_large(Kind::End, id, bytes, body);
+        } else {
+            wire::put_head(&mut self.small, Kind::End, id, false, &bytes, body.len());
+            self.small.extend_from_slice(&body);
+        }
+    }
+
+    /// It is the others' turn. What follows of the same call goes with it, so that its frames keep their order.
+    fn to_the_end(&mut self, large: Large) {
+        let id = large.id;
+        if !self.has_large_of(id) {
+            self.large.push_back(large);
+            return;
+        }
+        let (followers, others) = std::mem::take(&mut self.large).into_iter().partition(|other| other.id == id);
+        let followers: VecDeque<Large> = followers;
+        self.large = others;
+        self.large.push_back(large);
+        self.large.extend(followers);
+    }
+
+    fn has_large_of(&self, id: u64) -> bool {
+        self.large.iter().any(|large| large.id == id)
     }
 
     /// The next write: all small frames and one part of each of the next large messages, in turn. `spare` becomes
@@ -184,7 +264,7 @@ impl Frames {
         while turns > 0 && total < BATCH {
             turns -= 1;
             let Some(mut large) = self.large.pop_front() else { break };
-            if !large.begun {
+            if !large.begun && large.kind == Kind::Request {
                 begun(large.id, total);
             }
             let part = large.body.split_to(large.body.len().min(MAX_PART));
@@ -198,7 +278,7 @@ impl Frames {
             tail.push_back(part);
             large.begun = true;
             if more {
-                self.large.push_back(large);
+                self.to_the_end(large);
             } else {
                 self.large_held -= large.held;
             }

@@ -200,8 +200,8 @@ fn grant(limits: &Limits) -> Grant {
         request_window: limits.granted_window(),
         max_message: limits.max_message,
         max_header: limits.max_header,
-        streams: 0,
-        stream_window: 0,
+        streams: limits.streams,
+        stream_window: limits.stream_window.start,
     }
 }
 

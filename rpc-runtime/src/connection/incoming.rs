@@ -10,6 +10,7 @@ use super::{
     receive::{Input, Located, Receive},
     serving::Verdict,
     shared::{Shared, State},
+    slot::VALUE_FOR_ITEMS,
 };
 use crate::{
     call::{Answer, Ending},
@@ -124,7 +125,7 @@ impl Incoming {
                 }
             }
         }
-        let push = pump(&mut state, now);
+        let push = pump(&mut state, now, &mut self.wakers);
         drop(state);
         shared.act(push);
         self.wakers.drain(..).for_each(Waker::wake);
@@ -141,35 +142,33 @@ impl Incoming {
         Verdict::Fault
     }
 
-    /// More room for requests, or for a stream that is not open.
-    pub(super) fn on_credit(&mut self, id: u64, body: &[u8], now: Instant) -> Verdict {
+    /// More room for requests.
+    pub(super) fn on_credit(&mut self, body: &[u8], now: Instant) -> Verdict {
         let Some(increment) = wire::credit_increment(body) else { return Verdict::Fault };
-        if id != 0 {
-            return Verdict::Broken(format!("a credit for the call {id}, where no streams were granted"));
-        }
         let mut state = self.shared.lock();
         if !state.calls.credit(increment) {
             return Verdict::Broken(format!(
                 "a credit of {increment} bytes is more than was used of the request_window"
             ));
         }
-        let push = pump(&mut state, now);
+        let push = pump(&mut state, now, &mut self.wakers);
         drop(state);
         self.shared.act(push);
+        self.wakers.drain(..).for_each(Waker::wake);
         Verdict::Fine
     }
 
-    /// The peer gives up a response in the middle.
+    /// The end of a call's items, or of a response in the middle.
     pub(super) fn on_end(&mut self, frame: &Frame<'_>, now: Instant) -> Verdict {
         if !self.shared.lock().calls.is_open(frame.id) {
             return self.on_stray();
         }
         self.remove(frame.id);
         let verdict = match self.decode(frame) {
-            Ok((Ending::Status(status), metadata, _)) => {
-                self.answer(frame.id, Ending::Status(status), metadata, frame.body.to_vec());
+            Ok((ending, metadata, _)) if matches!(ending, Ending::Status(_)) || self.is_end(&ending, frame.id) => {
+                self.answer(frame.id, ending, metadata, frame.body.to_vec());
                 let mut state = self.shared.lock();
-                let push = pump(&mut state, now);
+                let push = pump(&mut state, now, &mut self.wakers);
                 drop(state);
                 self.shared.act(push);
                 Verdict::Fine
@@ -182,6 +181,11 @@ impl Incoming {
         };
         self.wakers.drain(..).for_each(Waker::wake);
         verdict
+    }
+
+    /// Whether the items of this call may end so.
+    fn is_end(&self, ending: &Ending, id: u64) -> bool {
+        matches!(ending, Ending::Ok | Ending::ServiceError) && self.shared.lock().calls.expects_items(id)
     }
 
     /// The last frame of a call says what it must not.
@@ -210,7 +214,17 @@ impl Incoming {
         if !self.shared.lock().calls.is_open(frame.id) {
             return self.on_stray();
         }
+        if let Some(metadata) = self.opened(frame) {
+            let mut state = self.shared.lock();
+            state.calls.open(frame.id, metadata);
+            self.wakers.append(&mut state.calls.streams.woken);
+            return Verdict::Fine;
+        }
         let (ending, metadata, total) = match self.decode(frame) {
+            Ok((Ending::Ok, ..)) if self.shared.lock().calls.expects_items(frame.id) => {
+                self.fail(frame.id, frame.more, Status::of_call(Code::Internal, VALUE_FOR_ITEMS), now);
+                return Verdict::Fault;
+            }
             Ok(decoded) => decoded,
             Err(status) => {
                 self.fail(frame.id, frame.more, status, now);
@@ -276,6 +290,18 @@ impl Incoming {
         Some(parts)
     }
 
+    /// What came beside the news that the method has accepted the call, if this is that.
+    fn opened(&self, frame: &Frame<'_>) -> Option<Metadata> {
+        if frame.more || frame.header.is_empty() || !frame.body.is_empty() {
+            return None;
+        }
+        if !self.shared.lock().calls.expects_items(frame.id) {
+            return None;
+        }
+        let header = ResponseHeader::decode(frame.header, self.shared.local.max_metadata).ok()?;
+        matches!(header.ending, wire::Ending::Opened).then(|| header.metadata.into_owned())
+    }
+
     fn decode(&self, frame: &Frame<'_>) -> Result<Decoded, Status> {
         let header = ResponseHeader::decode(frame.header, self.shared.local.max_metadata);
         let ResponseHeader { ending, total, metadata } = header.map_err(|error| {
@@ -333,13 +359,15 @@ impl Incoming {
             let State { calls, output, .. } = &mut *state;
             self.wakers.extend(calls.answer_owned(id, Answer::of_status(status), &mut output.frames));
         }
-        let push = pump(&mut state, now);
+        let push = pump(&mut state, now, &mut self.wakers);
         drop(state);
         self.shared.act(push);
     }
 }
 
 /// Sends calls that waited for room.
-fn pump(state: &mut State, now: Instant) -> Push {
-    if state.pump(now) { state.push(false) } else { Push::Nothing }
+fn pump(state: &mut State, now: Instant, wakers: &mut Vec<Waker>) -> Push {
+    let sent = state.pump(now);
+    wakers.append(&mut state.calls.streams.woken);
+    if sent { state.push(false) } else { Push::Nothing }
 }

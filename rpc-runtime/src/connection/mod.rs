@@ -5,20 +5,25 @@
 mod accounts;
 mod assembly;
 mod calls;
+mod consuming;
 mod driver;
 mod endpoint;
 mod flusher;
 mod foreign;
 mod frames;
 mod handshake;
+mod ids;
 mod incoming;
 mod liveness;
 mod output;
+mod producing;
 mod receive;
 mod serving;
 mod shared;
 mod slot;
 mod stats;
+mod stream_frames;
+mod streams;
 mod sync;
 #[cfg(test)]
 mod tests;
@@ -35,19 +40,22 @@ use tokio::{
 };
 
 pub(crate) use accounts::Accounts;
+use consuming::CallItems;
 use driver::Driver;
 pub(crate) use driver::Ended;
 pub(crate) use endpoint::Endpoint;
 pub(crate) use foreign::{ForeignLog, TurnedAway};
+use producing::Pump;
 use serving::Serving;
 use shared::{Request, Shared};
 pub(crate) use slot::CallId;
+use slot::Polled;
 pub(crate) use stats::Reason;
 pub use stats::{Closed, Refused, Stats};
-use sync::{AbortHandle, spawn};
+use sync::{AbortHandle, Handle, spawn};
 
 use crate::{
-    call::{Answer, OutgoingRequest, Peer},
+    call::{Answer, Ending, Items, OutgoingRequest, Peer},
     codec::CodecKind,
     limits::Limits,
     metadata::Metadata,
@@ -85,6 +93,7 @@ pub(crate) struct Connection(Arc<Owner>);
 
 struct Owner {
     shared: Arc<Shared>,
+    runtime: Handle,
 }
 
 impl Drop for Owner {
@@ -147,22 +156,39 @@ impl Connection {
     /// Sends a request; fails with *not executed* when it can not even wait.
     pub(crate) fn send(
         &self,
-        request: OutgoingRequest,
+        mut request: OutgoingRequest,
         deadline: Option<Instant>,
         now: Instant,
         waker: Option<Waker>,
     ) -> Result<CallId, Status> {
-        self.0.shared.send(request, deadline, now, waker)
+        // Taken out, for they are of users, and never dropped under a lock.
+        let items = request.items.take();
+        let id = self.0.shared.send(request, deadline, now, waker)?;
+        if let Some((items, key)) = items.zip(self.0.shared.stream_of(id)) {
+            self.0.runtime.spawn(Pump::new(Arc::clone(&self.0.shared), id, key, items));
+        }
+        Ok(id)
     }
 
     /// The outcome of a call, once.
     pub(crate) fn poll(&self, id: CallId, cx: &Context<'_>) -> Poll<Answer> {
-        self.0.shared.poll(id, cx.waker()).map_or(Poll::Pending, Poll::Ready)
+        match self.0.shared.poll(id, cx.waker()) {
+            Polled::Ready(answer, _old) => Poll::Ready(answer),
+            Polled::Opened(metadata, key, _old) => {
+                let items = Items::new(CallItems::new(self.clone(), id, key));
+                Poll::Ready(Answer { ending: Ending::Opened(items), metadata, body: Vec::new() })
+            }
+            Polled::Pending | Polled::OtherWaker => Poll::Pending,
+        }
     }
 
     /// The caller of this call has gone: the peer is told.
     pub(crate) fn abandon(&self, id: CallId) {
         self.0.shared.abandon(id);
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.0.shared
     }
 
     /// The peer's address, as a URI.
@@ -240,7 +266,7 @@ fn start(
     let shared = Arc::new(Shared::new(side, agreement.codec, endpoint, agreement.remote, peer, inline, watch));
     let serving = Serving::new(Arc::clone(&shared), Arc::clone(endpoint));
     let driver = Driver::new(Arc::clone(&shared), reader, Arc::clone(&serving));
-    let connection = Connection(Arc::new(Owner { shared: Arc::clone(&shared) }));
+    let connection = Connection(Arc::new(Owner { shared: Arc::clone(&shared), runtime: Handle::current() }));
     let running = async move {
         #[expect(clippy::disallowed_methods, reason = "the driver's future owns it and aborts it")]
         let flusher = spawn(flusher::run(shared, writer));

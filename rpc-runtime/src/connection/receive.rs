@@ -80,6 +80,11 @@ impl Receive {
         self.skip > 0 || !(self.partial.is_empty() || self.partial_taken)
     }
 
+    /// Whether something was read that was not looked at.
+    pub(super) fn has_input(&self) -> bool {
+        self.block.is_some()
+    }
+
     /// The memory of a frame that is not whole.
     pub(super) fn held(&self) -> usize {
         self.partial.capacity()

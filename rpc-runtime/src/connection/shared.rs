@@ -4,7 +4,7 @@
 //! `tests/interleavings`.
 
 use std::{
-    io,
+    io, mem,
     sync::{Arc, PoisonError, atomic::Ordering::Relaxed},
     task::Waker,
 };
@@ -23,7 +23,7 @@ use super::{
     sync::{AtomicBool, Mutex, MutexGuard},
 };
 use crate::{
-    call::{Answer, OutgoingRequest, Peer},
+    call::{Answer, OutgoingRequest, Peer, Reply},
     codec::CodecKind,
     limits::Limits,
     router::Finished,
@@ -94,7 +94,7 @@ impl Shared {
         watch: watch::Sender<ConnectionState>,
     ) -> Self {
         let state = State {
-            calls: Calls::new(side, remote),
+            calls: Calls::new(side, remote, endpoint.limits.stream_window),
             output: Output::new(inline),
             driver: None,
             armed: None,
@@ -156,25 +156,24 @@ impl Shared {
             state.armed = Some(look);
         }
         let driver = if early || full { state.driver.take() } else { None };
+        let woken = mem::take(&mut state.calls.streams.woken);
         drop(state);
         wake(driver);
         self.act(push);
+        woken.into_iter().for_each(Waker::wake);
         Ok(id)
     }
 
     /// The outcome of a call, if it has come; else its caller will be woken.
-    pub(super) fn poll(&self, id: CallId, waker: &Waker) -> Option<Answer> {
+    pub(super) fn poll(&self, id: CallId, waker: &Waker) -> Polled {
         let polled = self.lock().calls.poll(id, waker);
-        match polled {
-            Polled::Ready(answer, _old) => Some(answer),
-            Polled::Pending => None,
-            Polled::OtherWaker => {
-                // A waker's clone and drop are foreign code: not under the lock.
-                let waker = waker.clone();
-                let (answer, _old) = self.lock().calls.poll_with(id, waker);
-                answer
-            }
+        if !matches!(polled, Polled::OtherWaker) {
+            return polled;
         }
+        // A waker's clone and drop are foreign code: not under the lock.
+        let waker = waker.clone();
+        let (polled, _old) = self.lock().calls.poll_with(id, waker);
+        polled
     }
 
     /// The caller of this call has gone.
@@ -186,9 +185,11 @@ impl Shared {
         let sent = state.calls.has_queue() && state.pump(Instant::now());
         let push = if left.cancelled || sent { state.push(false) } else { Push::Nothing };
         let driver = if self.weigh(&mut state) { state.driver.take() } else { None };
+        let woken = mem::take(&mut state.calls.streams.woken);
         drop(state);
         wake(driver);
         self.act(push);
+        woken.into_iter().for_each(Waker::wake);
         drop(left);
     }
 
@@ -198,7 +199,12 @@ impl Shared {
         if state.output.takes_no_replies() {
             return;
         }
-        state.output.frames.push_reply(id, method, finished, &self.remote, self.local.max_metadata);
+        let State { calls, output, .. } = &mut *state;
+        if matches!(finished.reply, Reply::Finished) || calls.streams.has_begun(id) {
+            output.frames.push_end(id, finished, &self.remote, self.local.max_metadata);
+        } else {
+            output.frames.push_reply(id, method, finished, &self.remote, self.local.max_metadata);
+        }
         state.output.count_terminals(1);
         let driver = if self.weigh(&mut state) || state.driver_awaits_handlers { state.driver.take() } else { None };
         let push = state.push(false);
@@ -235,13 +241,17 @@ impl Shared {
         if choked || over {
             self.choked.store(choked, Relaxed);
         }
+        if over {
+            state.calls.streams.rouse();
+        }
         self.tell(state) || over
     }
 
     /// Tells what calls that wait and the output hold. `true`: there is no memory any more, and the driver is to see to
     /// that.
     pub(super) fn tell(&self, state: &mut State) -> bool {
-        state.told.tell(&self.account, state.calls.held() + state.output.held())
+        let held = state.calls.held() + state.calls.streams.held() + state.output.held();
+        state.told.tell(&self.account, held)
     }
 
     /// Asks the driver to do something; the strongest wish holds.
@@ -280,6 +290,7 @@ impl Shared {
             return;
         }
         let written = state.output.written();
+        state.calls.streams.finish_served(|| Answer::of_status(cause.clone()));
         state.calls.terminate(cause, written, &mut wakers);
         let (flusher, left) = state.output.close();
         let driver = state.driver.take();
@@ -369,6 +380,12 @@ impl Shared {
         };
         if self.remote.in_flight == 0 {
             return exhausted(|refused| &mut refused.in_flight, "in_flight: the peer allows 0 calls".to_owned());
+        }
+        if self.remote.streams == 0 && request.streams() {
+            return exhausted(
+                |refused| &mut refused.streams,
+                "streams: the peer allows no calls with streams".to_owned(),
+            );
         }
         let limit = self.remote.max_message.min(self.local.max_message).min(self.remote.request_window);
         let size = request.body.len();

@@ -4,8 +4,11 @@ use std::task::Waker;
 
 use tokio::time::Instant;
 
+use super::streams::{Key, Released};
+
 use crate::{
-    call::{Answer, OutgoingRequest},
+    call::{Answer, OutgoingRequest, Reception},
+    metadata::Metadata,
     status::{Code, Status},
     wire::Grant,
 };
@@ -28,11 +31,38 @@ pub(super) struct Slot {
     pub(super) deadline: Option<Instant>,
     /// Where the request's first byte stands in all that was ever written.
     pub(super) position: u64,
+    /// What its caller expects.
+    pub(super) reception: Reception,
+    /// Whether it counts among the calls with streams.
+    pub(super) streams: bool,
+    /// Its streams, until they are their consumer's alone.
+    pub(super) stream: Option<Key>,
+    pub(super) opened: Opened,
+}
+
+/// Whether a call has succeeded that expects items.
+#[derive(Debug)]
+pub(super) enum Opened {
+    No,
+    /// It has, which its caller has not seen; with the metadata that came.
+    Fresh(Metadata),
+    /// The caller has its stream.
+    Seen,
 }
 
 impl Default for Slot {
     fn default() -> Self {
-        Self { generation: 0, stage: Stage::Free, waker: None, deadline: None, position: NOT_BEGUN }
+        Self {
+            generation: 0,
+            stage: Stage::Free,
+            waker: None,
+            deadline: None,
+            position: NOT_BEGUN,
+            reception: Reception::Value,
+            streams: false,
+            stream: None,
+            opened: Opened::No,
+        }
     }
 }
 
@@ -57,6 +87,8 @@ pub(super) enum Stage {
 pub(super) enum Polled {
     /// The outcome, and a waker to be dropped without the lock.
     Ready(Answer, Option<Waker>),
+    /// The method has accepted the call: its metadata, its stream, and a waker to be dropped without the lock.
+    Opened(Metadata, Key, Option<Waker>),
     Pending,
     /// Nothing yet, and another waker is kept than the one given.
     OtherWaker,
@@ -66,6 +98,9 @@ pub(super) fn taken_already() -> Answer {
     Answer::of_status(Status::internal("the outcome of a call was taken twice"))
 }
 
+/// What a Response does that ends a call with a value of which the method returns items.
+pub(super) const VALUE_FOR_ITEMS: &str = "the service answered with one value in place of a stream";
+
 /// What an abandoned call leaves, to be dropped without the lock.
 #[derive(Debug, Default)]
 pub(super) struct Abandoned {
@@ -73,11 +108,14 @@ pub(super) struct Abandoned {
     pub(super) cancelled: bool,
     pub(super) _waker: Option<Waker>,
     pub(super) _stage: Option<Stage>,
+    pub(super) _stream: Option<Released>,
 }
 
 /// How a call ends whose time is over before there was room for it at the peer.
-pub(super) fn no_room(in_flight: u32, window: u64, grant: &Grant) -> Status {
-    let text = if in_flight >= grant.in_flight {
+pub(super) fn no_room(in_flight: u32, streams: Option<u32>, window: u64, grant: &Grant) -> Status {
+    let text = if let Some(streams) = streams.filter(|streams| *streams >= grant.streams) {
+        format!("streams: {streams} calls with streams are in flight, the peer allows {}", grant.streams)
+    } else if in_flight >= grant.in_flight {
         format!("in_flight: {in_flight} calls are in flight, the peer allows {}", grant.in_flight)
     } else {
         let size = grant.request_window;

@@ -70,6 +70,8 @@ pub struct Refused {
     pub memory: u64,
     /// Calls of peers above `in_flight`.
     pub in_flight: u64,
+    /// Calls with streams above `streams`.
+    pub streams: u64,
     /// Requests above `max_message`.
     pub max_message: u64,
     /// Requests with a header above `max_header`.

@@ -5,6 +5,7 @@ mod frames;
 mod hand_over;
 #[cfg(shuttle)]
 pub(super) mod interleavings;
+mod memory;
 mod peer;
 mod pending;
 mod pending_model;
@@ -27,7 +28,7 @@ use crate::{
 
 /// A request of the service `S`, to be told from others by its body.
 pub(super) fn request(body: Vec<u8>) -> OutgoingRequest {
-    OutgoingRequest { service: ServiceName::Static("S"), method: "m", metadata: Metadata::new(), body }
+    OutgoingRequest::unary("S", "m", body)
 }
 
 /// A body of `size` bytes, at least four, that begins with `tag` and is like no other.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::{Finished, HandlerFuture, Route, Running, Start, produced::respond};
 use crate::{
     call::{
-        Ambient, Attempts, Body, CallService, Destination, Outlet, Peer, Reply, Request, Response, ResponseFuture, Scene,
-        SharedItems, Side,
+        Ambient, Attempts, Body, CallService, Destination, Outlet, Peer, Reply, Request, Response, ResponseFuture,
+        Scene, SharedItems, Side,
     },
     status::Status,
 };

@@ -11,11 +11,11 @@ mod trust;
 use std::{collections::BTreeMap, sync::Arc};
 
 pub use arguments::Arguments;
+pub(crate) use produced::respond;
 pub use reply::{
     HandlerFuture, IsResult, Outcome, PlainValue, Returned, Returns, item_bulk, item_bulk_outcome, item_outcome,
     item_value, reply_outcome, reply_value,
 };
-pub(crate) use produced::respond;
 pub(crate) use running::{Finished, Running, Start};
 pub(crate) use trust::Trust;
 
@@ -171,11 +171,12 @@ impl Route {
     /// Whether the handler is to be polled in the connection's runner.
     pub(crate) fn runs_inline(&self, now_ms: u64) -> bool {
         // What polls a stream goes on as long as there are items.
-        !self.streams() && match self.descriptor.execution {
-            Execution::Auto => self.trust.is_earned(now_ms),
-            Execution::Inline => true,
-            Execution::Task => false,
-        }
+        !self.streams()
+            && match self.descriptor.execution {
+                Execution::Auto => self.trust.is_earned(now_ms),
+                Execution::Inline => true,
+                Execution::Task => false,
+            }
     }
 }
 

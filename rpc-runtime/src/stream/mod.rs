@@ -9,5 +9,5 @@ mod streaming;
 pub use channel::{Receiver, SendError, Sender, channel};
 pub(crate) use produced::Produced;
 pub use send_item::SendItem;
-pub use streaming::{Next, Streaming};
 pub(crate) use streaming::Place;
+pub use streaming::{Next, Streaming};

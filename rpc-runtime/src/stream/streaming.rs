@@ -114,9 +114,8 @@ impl<T: 'static> Streaming<T> {
     /// `Result<T, Status>` of which the first `Err` is the end.
     pub fn from_stream<I: SendItem<T>>(stream: impl Stream<Item = I> + Send + 'static) -> Self {
         let mut stream = Box::pin(stream);
-        let local = PollFn(move |cx: &mut Context<'_>| {
-            stream.as_mut().poll_next(cx).map(|item| item.map(SendItem::into_item))
-        });
+        let local =
+            PollFn(move |cx: &mut Context<'_>| stream.as_mut().poll_next(cx).map(|item| item.map(SendItem::into_item)));
         Self { state: State::Local(Box::pin(local)), metadata: Metadata::new() }
     }
 }

@@ -269,6 +269,25 @@ fn decode_response(mut header: &[u8], max_entries: usize) -> Result<ResponseHead
     Ok(ResponseHeader { ending, total, metadata })
 }
 
+/// The header of the first part of an item: the length of all parts together.
+pub(crate) fn total_header(total: u64) -> Vec<u8> {
+    let mut out = Vec::new();
+    field::put_number(&mut out, tag::TOTAL, total);
+    out
+}
+
+/// What the header of a Message announces.
+pub(crate) fn decode_total(header: &[u8]) -> Result<Option<u64>, HeaderError> {
+    let (mut total, mut rest) = (None, header);
+    while let Some((tag, value)) = field::take(&mut rest)? {
+        match u8::try_from(tag) {
+            Ok(tag::TOTAL) => field::once(&mut total, field::number(value)?)?,
+            _ => field::unknown(tag)?,
+        }
+    }
+    Ok(total)
+}
+
 #[inline]
 fn ending_len(ending: &Ending) -> usize {
     match ending {

@@ -15,15 +15,6 @@ pub(crate) fn take_item<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(item)
 }
 
-/// What the items in `packed` cost together; `None` when they are not whole items.
-pub(crate) fn items_cost(mut packed: &[u8]) -> Option<usize> {
-    let mut cost = 0;
-    while !packed.is_empty() {
-        cost += take_item(&mut packed)?.len() + ITEM_COST;
-    }
-    Some(cost)
-}
-
 /// Makes an item of what stands behind `start` and the `width` bytes that were left free for its length. Gives the
 /// width that it took, which is a good one to leave free for the next.
 #[inline]
@@ -84,8 +75,6 @@ mod tests {
                 prop_assert_eq!(take_item(&mut input), Some(&item[..]));
             }
             prop_assert!(input.is_empty());
-            prop_assert_eq!(items_cost(&out), Some(lengths.iter().sum::<usize>() + 32 * items.len()));
-            prop_assert!(out.is_empty() || items_cost(&out[..out.len() - 1]).is_none_or(|_| lengths.ends_with(&[0])));
         }
     }
 
@@ -94,6 +83,5 @@ mod tests {
         for bytes in [&[][..], &[1], &[0x80], &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 0]] {
             assert_eq!(take_item(&mut &bytes[..]), None, "{bytes:?}");
         }
-        assert_eq!(items_cost(&[0, 1, 7, 2, 7]), None);
     }
 }

@@ -18,8 +18,8 @@ pub(crate) use handshake::{
     Answer, Grant, Handshake, HandshakeError, Hello, Refusal, Versions, Welcome, encode_answer, encode_hello,
     parse_answer, parse_hello,
 };
-pub(crate) use header::{Ending, GoAwayHeader, HeaderError, RequestHeader, ResponseHeader};
-pub(crate) use item::{ITEM_COST, close_item, items_cost, take_item};
+pub(crate) use header::{Ending, GoAwayHeader, HeaderError, RequestHeader, ResponseHeader, decode_total, total_header};
+pub(crate) use item::{ITEM_COST, close_item, take_item};
 
 #[cfg(test)]
 mod tests;

@@ -17,8 +17,8 @@ use super::{
     floods::{Flooded, request},
     peer_b,
     probe::{ProbeClient, client_and_raw_server_with},
-    raw::{self, GO_AWAY, MORE, PING, PONG, Peer, REQUEST, RESOURCE_EXHAUSTED, RESPONSE, field, frame, names, varint},
-    raw::{within, within_time},
+    raw::{self, GO_AWAY, MORE, PING, PONG, Peer, REQUEST, RESOURCE_EXHAUSTED, RESPONSE, field, frame, hello, names},
+    raw::{varint, within, within_time},
 };
 
 const MIB: usize = 1 << 20;
@@ -146,17 +146,23 @@ async fn peers_that_never_read_hold_no_more_than_the_budget_together() {
     flooded.serves_a_fresh_client().await;
 }
 
+/// Bytes of memory that the system counts for this process: `VmRSS` now, `VmHWM` at most. The peak is left to the
+/// system to keep, as a busy machine may not let this program look while it lasts.
 #[cfg(target_os = "linux")]
-fn resident() -> usize {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-    statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4_096
+fn resident(what: &str) -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(what)).unwrap();
+    line.trim_matches(|c: char| !c.is_ascii_digit()).parse::<usize>().unwrap() << 10
 }
 
-/// Sends all of its messages but their last bytes, part by part in turn, until it is closed or told to stop.
-async fn hostile(address: String, stop: Arc<AtomicBool>) -> Option<Peer<TcpStream>> {
+/// Sends all of its messages but their last bytes, part by part in turn, until it is refused, closed or told to stop.
+async fn hostile(address: &str, stop: &AtomicBool) -> Option<Peer<TcpStream>> {
     const MESSAGES: u64 = 256;
     let mut peer = Peer::new(TcpStream::connect(address).await.unwrap());
-    peer.dial("bincode").await;
+    peer.send(&hello("bincode")).await;
+    if peer.handshake().await["welcome"].is_null() {
+        return None;
+    }
     let mut later = later_part(2, 65_536);
     for part in 0..64 {
         for message in 0..MESSAGES {
@@ -177,6 +183,17 @@ async fn hostile(address: String, stop: Arc<AtomicBool>) -> Option<Peer<TcpStrea
     Some(peer)
 }
 
+/// The same again and again: the first few may take all memory before the others are let in.
+async fn always_hostile(address: String, stop: Arc<AtomicBool>) -> Option<Peer<TcpStream>> {
+    loop {
+        let peer = hostile(&address, &stop).await;
+        if stop.load(SeqCst) {
+            return peer;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 /// E13: 10 GiB of messages without their last byte, against 32 MiB. A window that lets them come is set on purpose.
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -187,38 +204,37 @@ async fn ten_peers_with_256_unfinished_messages_each_hold_no_more_than_the_budge
     flooded.serves_a_fresh_client().await;
     let honest = flooded.client().await;
     assert_eq!(honest.add(1, 2).await.unwrap(), 3);
-    let before = resident();
+    // Where this is forbidden, it is the most since the process began.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+    let before = resident("VmRSS");
     let stop = Arc::new(AtomicBool::new(false));
     let address = flooded.address.trim_start_matches("tcp://");
     let mut peers = tokio::task::JoinSet::new();
     for _ in 0..10 {
-        peers.spawn(hostile(address.to_owned(), Arc::clone(&stop)));
+        peers.spawn(always_hostile(address.to_owned(), Arc::clone(&stop)));
     }
-    let (mut held, mut grown, began) = (0, 0, Instant::now());
-    let (mut served, mut refused) = (0, 0);
-    while flooded.handle.stats().closed.memory < 3 {
+    let (mut held, began) = (0, Instant::now());
+    let mut closed = 0;
+    // Once at least, however late this task is let run.
+    while closed < 3 {
         assert!(began.elapsed() < Duration::from_secs(60), "{:?}", flooded.handle.stats());
         held = held.max(flooded.handle.stats().memory_held);
-        grown = grown.max(resident().saturating_sub(before));
         match within_time(Duration::from_secs(5), "the honest call", honest.add(1, 2)).await {
-            Ok(sum) => {
-                assert_eq!(sum, 3);
-                served += 1;
-            }
+            Ok(sum) => assert_eq!(sum, 3),
             Err(status) => {
                 assert_eq!((status.code(), status.may_have_run()), (Code::ResourceExhausted, false), "{status}");
-                refused += 1;
             }
         }
+        closed = flooded.handle.stats().closed.memory;
     }
     stop.store(true, SeqCst);
     let left: Vec<_> = peers.join_all().await.into_iter().flatten().collect();
-    // A block of input for each thread, and rounding.
-    assert!(held <= BUDGET + 2 * MIB, "{held} bytes were counted");
+    let grown = resident("VmHWM").saturating_sub(before);
+    // What each thread takes before it tells, and one message of 4 MiB.
+    assert!(held <= BUDGET + 2 * (MIB + 4 * MIB), "{held} bytes were counted");
     // What peers and sockets of this process take is in it, and what the allocator keeps.
     assert!(grown <= 3 * BUDGET, "the process has grown by {grown} bytes");
     assert!(grown >= BUDGET / 2, "what is counted is really held: {grown} bytes");
-    assert!(served + refused > 0);
     drop(left);
     flooded.until("the memory is given back", |stats| stats.memory_held == 0 && stats.connections == 1).await;
     assert_eq!(honest.add(1, 2).await.unwrap(), 3, "the honest connection was not closed");
@@ -232,7 +248,8 @@ async fn ten_peers_with_256_unfinished_messages_each_hold_no_more_than_the_budge
 async fn with_the_default_window_unfinished_messages_cost_their_peer_the_connection() {
     let flooded = Flooded::start(Limits::default(), 256 * MIB).await;
     let address = flooded.address.trim_start_matches("tcp://").to_owned();
-    let peers = (0..10).map(|_| hostile(address.clone(), Arc::default()));
+    let stop = AtomicBool::new(false);
+    let peers = (0..10).map(|_| hostile(&address, &stop));
     assert!(within_time(Duration::from_secs(60), "they are closed", join_all(peers)).await.iter().all(Option::is_none));
     assert_eq!(flooded.handle.stats().closed.protocol, 10);
     flooded.is_back_at_its_baseline().await;

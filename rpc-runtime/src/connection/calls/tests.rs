@@ -5,7 +5,8 @@ use crate::connection::tests::request;
 
 #[test]
 fn a_queue_does_not_grow_with_calls_that_gave_up_while_its_head_waits() {
-    let mut calls = Calls::new(0, Grant { in_flight: 1, ..Grant::default() });
+    let windows = StreamWindow { start: 1, largest: 1 };
+    let mut calls = Calls::new(0, Grant { in_flight: 1, ..Grant::default() }, windows);
     let (mut frames, now) = (Frames::default(), Instant::now());
     for call in 0..10_000 {
         let id = calls.register(request(vec![0; 8]), None, &mut None, now, &mut frames, 0).unwrap();

@@ -89,6 +89,7 @@ impl Driver {
 
     /// Judges whether the peer is still there.
     fn look_at_peer(&mut self, now: Instant) -> Result<(), Status> {
+        let parts = [self.admission.oldest_part(), self.incoming.oldest_part(), self.stream_frames.oldest_part()];
         let serves = !self.serving.is_empty() || !self.admission.is_empty();
         let mut state = self.shared.lock();
         let sample = Sample {
@@ -96,13 +97,14 @@ impl Driver {
             accepted: state.output.accepted(),
             unsent: state.output.unsent() > 0,
             partial: self.receive.is_partial(),
-            oldest_part: [self.admission.oldest_part(), self.incoming.oldest_part()].into_iter().flatten().min(),
+            oldest_part: parts.into_iter().flatten().min(),
             // A peer that has ended its stream is silent by right.
             active: !self.goodbye.end_read && (state.calls.in_flight() > 0 || serves),
         };
         let idle = !serves && !self.is_active(&state);
         if idle {
             state.output.shrink();
+            state.calls.streams.shrink();
             self.shared.weigh(&mut state);
         }
         drop(state);

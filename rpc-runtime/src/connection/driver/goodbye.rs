@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::Driver;
 use crate::{
+    call::Answer,
     connection::{
         ConnectionState,
         serving::Verdict,
@@ -108,6 +109,7 @@ impl Driver {
         let mut wakers = Vec::new();
         let mut state = self.shared.lock();
         let State { calls, output, .. } = &mut *state;
+        calls.streams.cut_served(|| Answer::of_status(lost.clone()));
         calls.hang_up(&lost, &mut output.frames, &mut wakers);
         wakers.extend(output.wake_flusher());
         drop(state);
@@ -174,6 +176,7 @@ impl Driver {
         self.shared.weigh(&mut state);
         drop(state);
         drop(unwritten);
+        self.shared.account.has_given_back();
         // The peer may take its time to read why; no call goes through from now on.
         self.shared.tell_closed(&reason);
         wakers.into_iter().for_each(Waker::wake);
@@ -215,6 +218,7 @@ impl Driver {
     pub(super) fn discard_input(&mut self) {
         self.receive.discard();
         self.incoming.discard();
+        self.stream_frames.discard();
         self.admission.discard();
         self.tell();
     }

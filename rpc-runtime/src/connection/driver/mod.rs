@@ -23,6 +23,7 @@ use super::{
     serving::{Admission, Serving, Verdict},
     shared::{Request, Shared},
     stats::Stats,
+    stream_frames::{StreamFrames, Trouble},
 };
 use crate::{
     status::Status,
@@ -34,6 +35,10 @@ const TURN: Duration = Duration::from_micros(200);
 
 /// What may come of messages before it is told, within a block of input.
 const LEAP: usize = 1 << 20;
+
+/// So long at most is waited for those who were told to go, each of which needs a turn: a thread may be stuck in code
+/// of users.
+const GIVING_BACK: Duration = Duration::from_millis(100);
 
 /// How a connection ended.
 #[derive(Debug)]
@@ -49,6 +54,7 @@ pub(super) struct Driver {
     reader: Box<dyn AsyncRead + Send + Unpin>,
     receive: Receive,
     incoming: Incoming,
+    stream_frames: StreamFrames,
     serving: Arc<Serving>,
     admission: Admission,
     clock: Clock,
@@ -61,6 +67,8 @@ pub(super) struct Driver {
     told: Told,
     /// This connection was told to go: nothing more is read.
     evicted: bool,
+    /// Since when nothing is read because others are to give back first.
+    held_back_since: Option<Instant>,
     /// Among all connections of this end.
     number: u64,
     goodbye: Goodbye,
@@ -74,6 +82,7 @@ impl Driver {
             reader,
             receive: Receive::default(),
             incoming: Incoming::new(Arc::clone(&shared)),
+            stream_frames: StreamFrames::new(Arc::clone(&shared)),
             admission: Admission::new(Arc::clone(&serving)),
             serving,
             clock: Clock::new(Instant::now()),
@@ -82,6 +91,7 @@ impl Driver {
             faults: 0,
             told: Told::new(Part::Input),
             evicted: false,
+            held_back_since: None,
             number,
             goodbye: Goodbye::default(),
             shared,
@@ -141,7 +151,9 @@ impl Driver {
     fn take_note(&mut self) {
         let mut state = self.shared.lock();
         let unsent_terminals = state.output.unsent_terminals();
+        let woken = std::mem::take(&mut state.calls.streams.woken);
         drop(state);
+        woken.into_iter().for_each(Waker::wake);
         // In this order: a terminal frame that is handed over between the two is then not counted twice.
         self.admission.set_open(unsent_terminals);
         self.serving.look_at_output();
@@ -150,6 +162,10 @@ impl Driver {
     /// Reads and takes apart until there is nothing more, or the turn is over.
     fn read(&mut self, cx: &mut Context<'_>, began: Instant) -> Result<(), Status> {
         loop {
+            if self.is_held_back() {
+                cx.waker().wake_by_ref();
+                return Ok(());
+            }
             match self.take_input() {
                 Ok(()) => {}
                 Err(text) => {
@@ -166,6 +182,9 @@ impl Driver {
             }
             if self.goodbye.end_read {
                 return Ok(());
+            }
+            if self.receive.has_input() || self.is_held_back() {
+                continue;
             }
             match self.receive.poll_read(cx, &mut *self.reader) {
                 Poll::Pending => return Ok(()),
@@ -206,7 +225,12 @@ impl Driver {
         if ignored > 0 {
             account.accounts().counts.note(|counted| counted.unknown_frames += ignored);
         }
-        self.told.tell(account, self.receive.held() + self.incoming.held() + self.admission.held())
+        self.told.tell(account, self.receive.held() + self.messages_held())
+    }
+
+    /// The memory of messages of which parts are still to come.
+    fn messages_held(&self) -> usize {
+        self.incoming.held() + self.admission.held() + self.stream_frames.held()
     }
 
     /// Closes who holds most: at least so many, and more when there is no memory any more.
@@ -215,6 +239,16 @@ impl Driver {
         let leaving = account.accounts().relieve(least);
         leaving.iter().filter_map(Weak::upgrade).for_each(|serving| serving.evict());
         self.evicted = account.is_leaving();
+    }
+
+    /// Whether to take nothing more for now: what others give back, who were told to go, would be taken before they do.
+    fn is_held_back(&mut self) -> bool {
+        if !self.shared.account.accounts().is_giving_back() {
+            self.held_back_since = None;
+            return false;
+        }
+        let now = Instant::now();
+        now - *self.held_back_since.get_or_insert(now) < GIVING_BACK
     }
 
     fn take_frames(&mut self, receive: &mut Receive) -> Result<(), String> {
@@ -249,9 +283,12 @@ impl Driver {
             };
             self.judge(verdict)?;
             // Within a block, too: a part of a byte may double what its message holds.
-            if self.incoming.held() + self.admission.held() >= self.told.bytes() + LEAP && self.tell() {
-                self.relieve(0);
-                if self.evicted {
+            if self.messages_held() >= self.told.bytes() + LEAP {
+                if self.tell() {
+                    self.relieve(0);
+                }
+                // One that is held back goes on with the rest of the block later.
+                if self.evicted || (ahead.is_none() && self.is_held_back()) {
                     return Ok(());
                 }
             }
@@ -261,9 +298,14 @@ impl Driver {
     /// Frames that are neither Request nor Response.
     fn on_other(&mut self, frame: &Frame<'_>) -> Verdict {
         match frame.kind {
-            Kind::Cancel => return self.admission.on_cancel(frame.id),
+            Kind::Cancel if self.shared.opens(frame.id) => self.stream_frames.on_stop(frame.id),
+            Kind::Cancel => {
+                self.stream_frames.forget(frame.id);
+                return self.admission.on_cancel(frame.id);
+            }
             Kind::Ping => self.pong = Some(frame.id),
-            Kind::Credit => return self.incoming.on_credit(frame.id, frame.body, self.admission.now),
+            Kind::Credit if frame.id == 0 => return self.incoming.on_credit(frame.body, self.admission.now),
+            Kind::Credit | Kind::Message => return self.on_stream(frame),
             Kind::GoAway => {
                 let header = match GoAwayHeader::decode(frame.header) {
                     Ok(header) => header,
@@ -271,11 +313,44 @@ impl Driver {
                 };
                 return self.on_go_away(&header);
             }
-            Kind::Message => return Verdict::Broken("a message frame, where no streams were granted".to_owned()),
-            Kind::End => return self.incoming.on_end(frame, self.admission.now),
+            Kind::End if self.shared.opens(frame.id) => {
+                self.stream_frames.forget(frame.id);
+                return self.incoming.on_end(frame, self.admission.now);
+            }
+            Kind::End => return self.on_stream(frame),
             Kind::Pong | Kind::Request | Kind::Response => {}
         }
         Verdict::Fine
+    }
+
+    /// Frames of streams.
+    fn on_stream(&mut self, frame: &Frame<'_>) -> Verdict {
+        // It may be about a request that came in the same block.
+        let committed = self.admission.commit();
+        if !matches!(committed, Verdict::Fine) {
+            return committed;
+        }
+        let done = match frame.kind {
+            Kind::Message => self.stream_frames.on_message(frame, self.admission.now),
+            Kind::End => self.stream_frames.on_end(frame),
+            _ => match wire::credit_increment(frame.body) {
+                Some(increment) => self.stream_frames.on_credit(frame.id, increment),
+                None => return Verdict::Fault,
+            },
+        };
+        match done {
+            Ok(()) => Verdict::Fine,
+            Err(Trouble::Stray) => Verdict::Fault,
+            Err(Trouble::Connection(text)) => Verdict::Broken(text),
+            Err(Trouble::Call(status)) => {
+                if self.shared.opens(frame.id) {
+                    self.shared.fail_call(frame.id, status);
+                } else {
+                    self.admission.fail(frame.id, &status);
+                }
+                Verdict::Fault
+            }
+        }
     }
 
     fn judge(&mut self, verdict: Verdict) -> Result<(), String> {
@@ -346,5 +421,7 @@ impl Drop for Driver {
         self.discard_input();
         let sums = self.serving.count_into(&mut Stats::default());
         self.shared.account.accounts().exit(self.number, &sums);
+        // Nobody can tell it to go any more.
+        self.shared.account.has_given_back();
     }
 }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::{Serving, table::Incoming};
 use crate::{
     buffer,
-    connection::{assembly::Assembly, shared::wake, stats::Reason},
+    connection::{assembly::Assembly, consuming::Attached, shared::wake, stats::Reason},
     limits::Limits,
     metadata::Metadata,
     router::Route,
@@ -212,6 +212,11 @@ impl Admission {
         committed
     }
 
+    /// A call fails by what came for it.
+    pub(in crate::connection) fn fail(&mut self, id: u64, why: &Status) {
+        self.stop(id, why);
+    }
+
     /// Ends the calls whose time is over.
     pub(in crate::connection) fn expire(&mut self, now: Instant) {
         let why = Status::of_call(Code::DeadlineExceeded, "the deadline passed at the server");
@@ -239,10 +244,13 @@ impl Admission {
         }
         let window = u64::from(self.limits().granted_window());
         let mut verdict = Verdict::Fine;
+        // Dropped without the lock.
+        let mut duplicates = Vec::new();
         let mut table = self.serving.lock();
         for Admitted { id, incoming, deadline } in self.batch.drain(..) {
             table.window_used += incoming.body.len() as u64;
-            if !table.admit(id, incoming, deadline) {
+            if let Some(refused) = table.admit(id, incoming, deadline) {
+                duplicates.push(refused);
                 verdict = duplicate(id);
             } else if table.window_used > window {
                 verdict = window_broken(window);
@@ -283,6 +291,13 @@ impl Admission {
             let text = format!("the request has {size} bytes, more than max_message, {}", limits.max_message);
             return Err(Refusal::fault(|refused| &mut refused.max_message, Code::ResourceExhausted, text));
         }
+        if route.streams() {
+            let open = self.serving.shared.lock().calls.streams.served() + self.streaming();
+            if open >= limits.streams {
+                let text = format!("streams: {open} calls with streams are in flight, the limit is {}", limits.streams);
+                return Err(Refusal::fault(|refused| &mut refused.streams, Code::ResourceExhausted, text));
+            }
+        }
         if header.timeout.is_some_and(|timeout| timeout.is_zero()) {
             let status = Status::of_call(Code::DeadlineExceeded, "the request came without any time left");
             return Err(Refusal::fine(|refused| &mut refused.expired, status));
@@ -308,7 +323,7 @@ impl Admission {
         if !frame.more {
             let mut body = buffer::take();
             body.extend_from_slice(frame.body);
-            self.batch.push(Admitted { id: frame.id, incoming: Incoming { route, metadata, body }, deadline });
+            self.admitted(frame.id, route, metadata, body, deadline);
             return Verdict::Fine;
         }
         let committed = self.commit();
@@ -324,6 +339,14 @@ impl Admission {
             Verdict::Fine => self.charge(frame.body.len()),
             broken => broken,
         }
+    }
+
+    /// A whole request. Its items may stand behind it in this very block.
+    fn admitted(&mut self, id: u64, route: Arc<Route>, metadata: Metadata, body: Vec<u8>, deadline: Option<Instant>) {
+        let (shared, takes, returns) = (&self.serving.shared, route.takes_items(), route.returns_items());
+        let streams = (takes || returns).then(|| Attached::new(shared, id, takes, returns));
+        let incoming = Incoming { route, metadata, body, streams };
+        self.batch.push(Admitted { id, incoming, deadline });
     }
 
     /// A further part of a request. Those of a call that has ended are passed over.
@@ -347,7 +370,7 @@ impl Admission {
                     let Parts { route, metadata, deadline, .. } = parts;
                     // Its parts were charged as they came.
                     self.serving.lock().window_used -= body.len() as u64;
-                    self.batch.push(Admitted { id: frame.id, incoming: Incoming { route, metadata, body }, deadline });
+                    self.admitted(frame.id, route, metadata, body, deadline);
                 }
                 self.commit()
             }
@@ -386,6 +409,11 @@ impl Admission {
     /// Tells how many calls are being assembled, for the counters.
     fn tell_parts(&self) {
         self.serving.shared.account.assembling.store(self.parts.len() as u32, Relaxed);
+    }
+
+    /// How many of the requests that are being assembled are for streams.
+    fn streaming(&self) -> u32 {
+        self.parts.values().filter(|parts| parts.route.streams()).count() as u32
     }
 
     fn count_opened(&mut self) {

@@ -173,10 +173,11 @@ impl Serving {
     }
 
     /// A handler in a task of its own is done, and has really stopped.
-    fn finish_task(&self, id: u64, route: &Route, finished: Finished) {
+    fn finish_task(&self, id: u64, route: &Route, finished: impl FnOnce(Option<Status>) -> Finished) {
         let mut table = self.lock();
-        table.remove(id);
+        let why = table.remove(id);
         drop(table);
+        let finished = finished(why);
         self.shared.reply(id, route.descriptor.full_name, finished);
         // Only now, when the reply is counted: there may be too much unsent to start another handler.
         self.hand_on();

@@ -208,14 +208,15 @@ impl Runner {
         Polled::Dropped(id, key)
     }
 
-    fn start(&mut self, id: u64, incoming: Incoming, deadline: Option<Instant>) -> Option<Polled> {
-        let Incoming { route, metadata, body } = incoming;
+    fn start(&mut self, id: u64, mut incoming: Incoming, deadline: Option<Instant>) -> Option<Polled> {
+        let (route, metadata) = (Arc::clone(&incoming.route), std::mem::take(&mut incoming.metadata));
         let scene = Scene::new(route.descriptor, Arc::clone(&self.serving.shared.peer), deadline, metadata);
         let now_ms = self.serving.endpoint.router.now_ms(self.now);
-        if body.len() > LARGEST_INLINE || !route.runs_inline(now_ms) {
-            self.start_task(id, route, scene, deadline, body);
+        if incoming.body.len() > LARGEST_INLINE || !route.runs_inline(now_ms) {
+            self.start_task(id, incoming, scene, deadline);
             return None;
         }
+        let body = incoming.body;
         let slot = self.serving.lock().poll_first(id, &route);
         let Some((key, waker)) = slot else {
             self.stopped_before_start(id);
@@ -233,14 +234,14 @@ impl Runner {
         }
     }
 
-    fn start_task(&mut self, id: u64, route: Arc<Route>, scene: Scene, deadline: Option<Instant>, body: Vec<u8>) {
+    fn start_task(&mut self, id: u64, incoming: Incoming, scene: Scene, deadline: Option<Instant>) {
         let begins = self.serving.lock().task_begins(id);
         if !begins {
             self.stopped_before_start(id);
             return;
         }
         self.handed_over = true;
-        let abort = task::spawn(&self.serving, id, route, scene, deadline, body);
+        let abort = task::spawn(&self.serving, id, incoming, scene, deadline);
         self.task_is(id, abort);
     }
 

@@ -8,7 +8,7 @@ mod tests;
 
 use std::{
     collections::{HashMap, VecDeque},
-    hash::{BuildHasherDefault, Hasher},
+    hash::BuildHasherDefault,
     sync::Arc,
     task::Waker,
 };
@@ -22,7 +22,9 @@ use super::{
 use crate::{
     connection::{
         accounts::{Account, Part, Told},
+        consuming::Attached,
         frames::Frames,
+        ids::IdHasher,
         sync::AbortHandle,
     },
     limits::Limits,
@@ -71,8 +73,8 @@ pub(super) struct Table {
 
 pub(super) struct Served {
     pub(super) deadline: Option<Instant>,
-    /// Nobody wants it any more.
-    stopped: bool,
+    /// Nobody wants it any more, for this reason.
+    stopped: Option<Status>,
     pub(super) stage: Stage,
 }
 
@@ -92,6 +94,8 @@ pub(super) struct Incoming {
     pub(super) route: Arc<Route>,
     pub(super) metadata: Metadata,
     pub(super) body: Vec<u8>,
+    /// Its streams, if its method has any.
+    pub(super) streams: Option<Attached>,
 }
 
 impl Incoming {
@@ -161,14 +165,14 @@ impl Table {
         }
     }
 
-    /// Takes a request in. `false`: a call with this id is here already.
-    pub(super) fn admit(&mut self, id: u64, incoming: Incoming, deadline: Option<Instant>) -> bool {
+    /// Takes a request in. Gives it back when a call with this id is here already.
+    pub(super) fn admit(&mut self, id: u64, incoming: Incoming, deadline: Option<Instant>) -> Option<Incoming> {
         let arrival = self.arrivals;
         if self.calls.contains_key(&id) {
-            return false;
+            return Some(incoming);
         }
         self.waiting += incoming.held();
-        self.calls.insert(id, Served { deadline, stopped: false, stage: Stage::Waiting(incoming, arrival) });
+        self.calls.insert(id, Served { deadline, stopped: None, stage: Stage::Waiting(incoming, arrival) });
         self.arrivals += 1;
         if self.queue.len() > 2 * self.calls.len() + 64 {
             let calls = &self.calls;
@@ -178,7 +182,7 @@ impl Table {
         if let Some(deadline) = deadline {
             self.earliest = Some(self.earliest.map_or(deadline, |earliest| earliest.min(deadline)));
         }
-        true
+        None
     }
 
     /// The next piece of work for the runner of this epoch. `fresh` when it begins a turn; nothing is started while
@@ -287,10 +291,10 @@ impl Table {
         self.forget(id)
     }
 
-    /// The handler task of a call is done.
-    pub(super) fn remove(&mut self, id: u64) {
+    /// The handler task of a call is done. Gives the reason if it was stopped.
+    pub(super) fn remove(&mut self, id: u64) -> Option<Status> {
         self.running = self.running.saturating_sub(1);
-        self.forget(id);
+        self.calls.remove(&id)?.stopped
     }
 
     /// Forgets a call whose terminal frame is on its way. Gives the reason if it was stopped.
@@ -304,7 +308,8 @@ impl Table {
     /// Ends a call early, as far as that can be done here.
     pub(super) fn stop(&mut self, id: u64, why: &Status) -> Stopped {
         let Some(served) = self.calls.get_mut(&id) else { return Stopped::No };
-        (served.deadline, served.stopped) = (None, true);
+        served.deadline = None;
+        served.stopped.get_or_insert_with(|| why.clone());
         match &served.stage {
             Stage::Waiting(..) => match self.calls.remove(&id).map(|served| served.stage) {
                 Some(Stage::Waiting(incoming, _)) => {
@@ -407,7 +412,7 @@ impl Table {
     /// How many handlers are at work, and how many of those have nobody any more to work for.
     pub(super) fn at_work(&self) -> (usize, usize) {
         let running = self.running + usize::from(self.polling.is_some());
-        let abandoned = self.calls.values().filter(|served| served.stopped).count();
+        let abandoned = self.calls.values().filter(|served| served.stopped.is_some()).count();
         (running, abandoned)
     }
 
@@ -463,26 +468,4 @@ impl Table {
 fn is_waiting(calls: &HashMap<u64, Served, BuildHasherDefault<IdHasher>>, entry: &(u64, u64)) -> bool {
     let (id, arrival) = entry;
     calls.get(id).is_some_and(|served| matches!(&served.stage, Stage::Waiting(_, at) if at == arrival))
-}
-
-/// Spreads ids, which a peer chooses, well enough: the table never has more than `in_flight` of them.
-#[derive(Default)]
-pub(super) struct IdHasher(u64);
-
-impl Hasher for IdHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(u64::from(*byte));
-        }
-    }
-
-    fn write_u64(&mut self, id: u64) {
-        // Multiplied by 2^64 over the golden ratio (Fibonacci hashing, Knuth, TAOCP 3, 6.4).
-        self.0 = (self.0 ^ id).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        self.0 ^= self.0 >> 32;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
 }

@@ -5,10 +5,14 @@ use std::{future::poll_fn, sync::Arc, task::Context};
 
 use tokio::time::Instant;
 
-use super::Serving;
+use super::{Serving, table::Incoming};
 use crate::{
-    call::{Reply, Scene},
-    connection::sync::{self, AbortHandle},
+    call::{Items, Reply, Scene},
+    connection::{
+        consuming::Attached,
+        producing::Producing,
+        sync::{self, AbortHandle},
+    },
     metadata::Metadata,
     router::{Finished, Route, Router, Running, Start},
     status::{Code, Status},
@@ -18,21 +22,25 @@ use crate::{
 pub(super) fn spawn(
     serving: &Arc<Serving>,
     id: u64,
-    route: Arc<Route>,
+    incoming: Incoming,
     scene: Scene,
     deadline: Option<Instant>,
-    body: Vec<u8>,
 ) -> AbortHandle {
-    let responder = Responder::new(serving, id, &route, deadline);
-    let endpoint = Arc::clone(&serving.endpoint);
-    let (codec, max_item) = (serving.shared.codec, serving.shared.max_item());
+    let Incoming { route, body, streams, .. } = incoming;
+    let mut responder = Responder::new(serving, id, &route, deadline);
+    let (endpoint, shared) = (Arc::clone(&serving.endpoint), Arc::clone(&serving.shared));
+    let items = streams.as_ref().filter(|_| route.takes_items()).map(|streams| Items::new(streams.items()));
+    let key = streams.as_ref().filter(|_| route.returns_items()).map(|streams| streams.key);
+    responder.streams = streams;
     run(responder, async move {
         let before = Instant::now();
-        let started = Running::start(&route, Start { codec, body: &body, scene, items: None, max_item });
+        let (codec, max_item) = (shared.codec, shared.max_item());
+        let started = Running::start(&route, Start { codec, body: &body, scene, items, max_item });
         drop(body);
-        match started {
-            Ok(running) => poll_timed(&endpoint.router, running, before).await,
-            Err(finished) => finished,
+        match (started, key) {
+            (Ok(running), None) => poll_timed(&endpoint.router, running, before).await,
+            (Ok(running), Some(key)) => Producing::new(shared, key, running).await,
+            (Err(finished), _) => finished,
         }
     })
 }
@@ -83,16 +91,26 @@ struct Responder {
     deadline: Option<Instant>,
     begun: bool,
     owed: bool,
+    /// Of the call; over when the terminal frame was handed over.
+    streams: Option<Attached>,
 }
 
 impl Responder {
     fn new(serving: &Arc<Serving>, id: u64, route: &Arc<Route>, deadline: Option<Instant>) -> Self {
-        Self { serving: Arc::clone(serving), id, route: Arc::clone(route), deadline, begun: false, owed: true }
+        Self {
+            serving: Arc::clone(serving),
+            id,
+            route: Arc::clone(route),
+            deadline,
+            begun: false,
+            owed: true,
+            streams: None,
+        }
     }
 
     fn finish(mut self, finished: Finished) {
         self.owed = false;
-        self.serving.finish_task(self.id, &self.route, finished);
+        self.serving.finish_task(self.id, &self.route, |_| finished);
     }
 }
 
@@ -101,13 +119,17 @@ impl Drop for Responder {
         if !self.owed {
             return;
         }
-        let status = if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-            Status::of_call(Code::DeadlineExceeded, "the deadline passed at the server")
-        } else {
-            Status::of_call(Code::Cancelled, "the call was cancelled")
-        };
-        let status = if self.begun { status } else { status.not_executed() };
-        let finished = Finished { reply: Reply::Status(status), metadata: Metadata::new() };
-        self.serving.finish_task(self.id, &self.route, finished);
+        let (begun, deadline) = (self.begun, self.deadline);
+        self.serving.finish_task(self.id, &self.route, |why| {
+            let status = why.unwrap_or_else(|| {
+                if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                    Status::of_call(Code::DeadlineExceeded, "the deadline passed at the server")
+                } else {
+                    Status::of_call(Code::Cancelled, "the call was cancelled")
+                }
+            });
+            let status = if begun { status.executed_unknown() } else { status.not_executed() };
+            Finished { reply: Reply::Status(status), metadata: Metadata::new() }
+        });
     }
 }

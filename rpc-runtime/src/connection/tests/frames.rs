@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{Seen, body, parse_all};
 use crate::{
-    call::ServiceName,
+    call::{Reply, ServiceName},
     connection::frames::{Batch, Frames, TakenBack, request_header},
     metadata::Metadata,
-    router::{Finished, Reply},
+    router::Finished,
     status::{Code, Status},
     wire::{self, Grant, Kind, MAX_PART, RequestHeader, ResponseHeader},
 };

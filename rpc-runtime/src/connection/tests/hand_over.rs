@@ -18,10 +18,12 @@ use super::{
     request, tag_of,
 };
 use crate::{
+    call::{Answer, Ending},
     connection::{
         flusher,
         output::Push,
         shared::{Request, Shared},
+        slot::Polled,
     },
     status::{Code, Status},
     transport::Writer,
@@ -208,8 +210,8 @@ fn send(world: &World, tag: u32, size: usize) -> impl Fn() -> Status + use<> {
     let (shared, count) = (Arc::clone(&world.shared), Arc::<Count>::default());
     let now = tokio::time::Instant::now();
     let id = shared.send(request(body(tag, size)), None, now, Some(count.waker())).unwrap();
-    move || match shared.poll(id, &count.waker()).map(|answer| answer.ending) {
-        Some(crate::call::Ending::Status(status)) => status,
+    move || match shared.poll(id, &count.waker()) {
+        Polled::Ready(Answer { ending: Ending::Status(status), .. }, _) => status,
         other => panic!("{other:?}"),
     }
 }

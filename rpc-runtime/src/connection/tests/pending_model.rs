@@ -18,6 +18,7 @@ use crate::{
         frames::Frames,
         slot::{CallId, Polled},
     },
+    limits::StreamWindow,
     metadata::Metadata,
     status::{Code, Status},
     wire::{Grant, Kind},
@@ -87,7 +88,7 @@ impl World {
     pub(super) fn new(in_flight: u32, window: u32) -> Self {
         let grant = Grant { in_flight, request_window: window, ..Grant::default() };
         Self {
-            calls: Calls::new(1, grant),
+            calls: Calls::new(1, grant, StreamWindow { start: 1, largest: 1 }),
             frames: Frames::default(),
             grant,
             now: Instant::now(),
@@ -158,8 +159,8 @@ impl World {
                 call.held = false;
             }
             (Polled::OtherWaker, None) => {
-                let (answer, _old) = self.calls.poll_with(call.id, waker.waker());
-                assert!(answer.is_none());
+                let (polled, _old) = self.calls.poll_with(call.id, waker.waker());
+                assert!(matches!(polled, Polled::Pending));
                 let before = waker.get();
                 call.waker = Some((waker, before));
             }

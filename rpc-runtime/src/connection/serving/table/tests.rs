@@ -15,7 +15,7 @@ use crate::{
     call::{Peer, Scene},
     codec::CodecKind,
     descriptor::{Execution, MethodDescriptor, MethodKind, ServiceDescriptor},
-    router::{Arguments, HandlerFuture, Method, Router, Service},
+    router::{Arguments, HandlerFuture, Method, Router, Service, Start},
 };
 
 const MOST_RUNNING: usize = 3;
@@ -43,7 +43,7 @@ impl Service for Pending {
         &ServiceDescriptor { name: "S", docs: "", methods: &[] }
     }
     fn methods(&self) -> Vec<Method> {
-        fn row(_: &Arc<Pending>, _: &Arguments<'_>) -> Result<HandlerFuture, Status> {
+        fn row(_: &Arc<Pending>, _: &mut Arguments<'_>) -> Result<HandlerFuture, Status> {
             Ok(Box::pin(std::future::pending()))
         }
         vec![Method::new(&METHOD, &Arc::new(Self), row)]
@@ -139,8 +139,9 @@ impl World {
     fn play(&mut self, op: &Op) {
         match *op {
             Op::Admit(id) => {
-                let incoming = Incoming { route: Arc::clone(&self.route), metadata: Metadata::new(), body: Vec::new() };
-                assert_eq!(self.table.admit(id, incoming, None), self.open.insert(id));
+                let (route, metadata) = (Arc::clone(&self.route), Metadata::new());
+                let incoming = Incoming { route, metadata, body: Vec::new(), streams: None };
+                assert_eq!(self.table.admit(id, incoming, None).is_none(), self.open.insert(id));
                 self.hand_on();
             }
             Op::Stop(id) => self.stop(id),
@@ -275,7 +276,8 @@ impl World {
 
     fn handler(&self) -> Running {
         let scene = Scene::new(&METHOD, Arc::new(Peer::default()), None, Metadata::new());
-        Running::start(&self.route, CodecKind::default(), &[], scene).expect("it is made")
+        let start = Start { codec: CodecKind::default(), body: &[], scene, items: None, max_item: 0 };
+        Running::start(&self.route, start).expect("it is made")
     }
 
     fn spawn(&mut self, id: u64) -> Hand {

@@ -276,7 +276,7 @@ pub(super) fn call(
     deadline: Option<Instant>,
 ) -> Result<Call, Status> {
     let body = format!("[{tag},\"{}\"]", "x".repeat(size)).into_bytes();
-    let request = OutgoingRequest { service: ServiceName::Static("Steps"), method, metadata: Metadata::new(), body };
+    let request = OutgoingRequest::unary("Steps", method, body);
     let id = connection.send(request, deadline, Instant::now(), None)?;
     Ok(Call { connection: connection.clone(), id: Some(id), tag })
 }

@@ -237,7 +237,7 @@ fn request(method: &'static str, tag: u32, size: usize) -> OutgoingRequest {
         metadata.insert("tenant", "seven");
     }
     let body = format!("[{tag},\"{}\"]", "x".repeat(size)).into_bytes();
-    OutgoingRequest { service: ServiceName::Static("Scene"), method, metadata, body }
+    OutgoingRequest { metadata, ..OutgoingRequest::unary("Scene", method, body) }
 }
 
 /// A call on its way, or refused.
@@ -273,6 +273,7 @@ impl IntoFuture for Running {
             let answer = timeout(BOUND, answer).await.expect("each call ends");
             match answer.ending {
                 Ending::Ok => End::Value(answer.body),
+                Ending::Opened(_) => unreachable!("no method here streams"),
                 Ending::ServiceError => End::Error(answer.body),
                 Ending::Status(status) => failed(&status),
             }
