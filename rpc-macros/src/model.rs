@@ -57,7 +57,6 @@ pub(crate) struct Method {
     pub(crate) client_name: Ident,
     /// Its name on the wire, at the token that it comes from.
     pub(crate) wire_name: LitStr,
-    pub(crate) kind: MethodKind,
     /// The values of its `#[doc]` attributes.
     pub(crate) docs: Vec<Expr>,
     /// The attributes that the client's method has too: docs, cfg, deprecated.
@@ -69,9 +68,37 @@ pub(crate) struct Method {
     pub(crate) lifetimes: Vec<GenericParam>,
     /// The `'a` of `&'a self`.
     pub(crate) receiver: Option<Lifetime>,
-    pub(crate) arguments: Vec<Argument>,
+    /// What stands after `&self`, in order; at most one is a stream.
+    pub(crate) parameters: Vec<Parameter>,
     pub(crate) output: Output,
     pub(crate) execution: Execution,
+}
+
+impl Method {
+    pub(crate) fn kind(&self) -> MethodKind {
+        match (self.streaming(), &self.output) {
+            (None, Output::Unit | Output::Value(_)) => MethodKind::Unary,
+            (None, Output::Stream(_)) => MethodKind::ServerStreaming,
+            (Some(_), Output::Unit | Output::Value(_)) => MethodKind::ClientStreaming,
+            (Some(_), Output::Stream(_)) => MethodKind::Bidirectional,
+        }
+    }
+
+    /// The arguments that travel as the body of the request.
+    pub(crate) fn arguments(&self) -> impl Iterator<Item = &Argument> {
+        self.parameters.iter().filter_map(|parameter| match parameter {
+            Parameter::Argument(argument) => Some(argument),
+            Parameter::Streaming(_) => None,
+        })
+    }
+
+    /// The argument that is a stream.
+    pub(crate) fn streaming(&self) -> Option<&Streaming> {
+        self.parameters.iter().find_map(|parameter| match parameter {
+            Parameter::Argument(_) => None,
+            Parameter::Streaming(streaming) => Some(streaming),
+        })
+    }
 }
 
 /// Which sides of a method are streams.
@@ -92,7 +119,21 @@ pub(crate) enum Execution {
     Task,
 }
 
-/// An argument after `&self`.
+/// What a method takes after `&self`.
+pub(crate) enum Parameter {
+    Argument(Argument),
+    Streaming(Streaming),
+}
+
+/// An argument that is a stream: `Streaming<T>`.
+pub(crate) struct Streaming {
+    pub(crate) name: Ident,
+    pub(crate) item: Type,
+    /// Whether an item's bytes travel in one piece.
+    pub(crate) bulk: bool,
+}
+
+/// An argument that travels as one value.
 pub(crate) struct Argument {
     pub(crate) name: Ident,
     /// Its type as written.
@@ -121,14 +162,44 @@ pub(crate) enum Lend {
 pub(crate) enum Output {
     /// Nothing is written.
     Unit,
+    Value(Value),
+    Stream(Stream),
+}
+
+/// A type that a method returns, or that an item of its stream has.
+pub(crate) struct Value {
+    pub(crate) ty: Type,
+    pub(crate) shape: Shape,
+}
+
+/// How a value is encoded, and whether it may be an error.
+pub(crate) enum Shape {
     /// A plain value.
-    Value(Type),
+    Plain,
     /// Bytes that travel in one piece.
-    Bulk(Type),
+    Bulk,
     /// A type named `Result`; the runtime's `Outcome` says what is in it.
-    Outcome(Type),
-    /// The same, with bytes that travel in one piece as its value.
-    BulkOutcome(Type),
+    Outcome,
+    /// The same, with bytes that travel in one piece as its value: their type, and the `Result` with `()` in its place.
+    BulkOutcome { bytes: Type, empty: Type },
     /// A type whose name has `Result` in it: the compiler knows whether it is one.
-    Unclear(Type),
+    Unclear,
+}
+
+/// A stream that a method returns.
+pub(crate) struct Stream {
+    /// The return type.
+    pub(crate) written: Type,
+    pub(crate) item: Value,
+    pub(crate) opening: Opening,
+}
+
+/// How a stream begins.
+pub(crate) enum Opening {
+    /// With the call: `fn` returns it.
+    AtOnce,
+    /// Once an `async fn` has returned it.
+    Awaited,
+    /// The same, in a `Result`. This is its type, with `()` in place of the stream.
+    Fallible(Type),
 }

@@ -42,6 +42,8 @@ pub(crate) struct MethodOptions {
     pub(crate) name: Option<LitStr>,
     pub(crate) client: Option<Ident>,
     pub(crate) execution: Execution,
+    /// The `inline` that was written.
+    pub(crate) inline: Option<Ident>,
 }
 
 impl MethodOptions {
@@ -77,6 +79,7 @@ impl MethodOptions {
                     errors.at(&given.key, "`inline` and `task` exclude each other");
                 }
                 self.execution = if flag == "inline" { Execution::Inline } else { Execution::Task };
+                self.inline = (flag == "inline").then(|| given.key.clone());
             }
         }
     }

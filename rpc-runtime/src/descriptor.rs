@@ -24,10 +24,14 @@ pub struct MethodDescriptor {
     pub full_name: &'static str,
     /// Which of its sides are streams.
     pub kind: MethodKind,
-    /// The arguments in order, without `self`.
+    /// The arguments in order, without `self` and without the one that is a stream: what the body of a request has.
     pub arguments: &'static [ArgumentDescriptor],
     /// The return type as written; empty when there is none.
     pub output: &'static str,
+    /// The type, as written, of the items that the caller sends; `None` when it sends none.
+    pub items_in: Option<&'static str>,
+    /// The type, as written, of the items that the method returns, which may be a `Result`; `None` when it returns none.
+    pub items_out: Option<&'static str>,
     /// The method's documentation.
     pub docs: &'static str,
     /// Where a server runs the handler.

@@ -1,10 +1,10 @@
 //! The typed client: each method is one call into the runtime.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 
-use super::{Names, at, at_arguments, beside_trait, deprecation, descriptor, returned};
-use crate::model::{Argument, Lend, Method, Output, Service};
+use super::{Names, at, at_arguments, beside_trait, deprecation, descriptor, opening_error, returned};
+use crate::model::{Argument, Lend, Method, Opening, Output, Parameter, Service, Shape, Stream, Streaming, Value};
 
 pub(super) fn expand(service: &Service, names: &Names) -> TokenStream {
     let Service { runtime, source, .. } = service;
@@ -74,38 +74,24 @@ fn from_service(service: &Service, names: &Names) -> Option<TokenStream> {
 
 fn expand_method(service: &Service, names: &Names, method: &Method) -> TokenStream {
     let Service { runtime, source, wire_name: service_name, .. } = service;
-    let (vis, descriptors) = (&source.vis, &names.methods);
-    let Method { name, client_name, wire_name, carried, lifetimes, receiver, arguments, .. } = method;
+    let vis = &source.vis;
+    let Method { client_name, wire_name, carried, lifetimes, receiver, .. } = method;
     let docs = method.docs.is_empty().then(|| {
         let text = format!("Calls `{service_name}.{}`.", wire_name.value());
         quote!(#[doc = #text])
     });
     let generics = (!lifetimes.is_empty()).then(|| quote!(<#(#lifetimes),*>));
-    let parameters = arguments.iter().map(|Argument { name, written, .. }| quote!(#name: #written));
-    let span = at_arguments(method);
-    let values = if arguments.is_empty() {
-        quote!(#runtime::__private::NoArguments)
-    } else {
-        let values = arguments.iter().map(|argument| encoded(service, argument));
-        quote_spanned!(span=> (#(#values,)*))
-    };
+    let parameters = method.parameters.iter().map(|one| parameter(service, one));
     let output = match &method.output {
         Output::Unit => quote!(()),
-        Output::Value(ty) | Output::Bulk(ty) => quote!(#ty),
-        Output::Outcome(ty) | Output::BulkOutcome(ty) => {
-            let outcome = quote_spanned!(at(ty)=> <#ty as #runtime::__private::Outcome>);
-            quote_spanned!(at(ty)=> #outcome::Ok, #outcome::Error)
-        }
-        Output::Unclear(ty) => {
-            let returned = returned(runtime, ty);
-            quote_spanned!(at(ty)=> #returned::Ok, #returned::Error)
+        Output::Value(value) => received(service, value),
+        Output::Stream(stream) => {
+            let items = received(service, &stream.item);
+            let error = opening_error(runtime, &stream.opening).map(|error| quote!(, #error));
+            quote!(#runtime::Streaming<#items> #error)
         }
     };
-    let call = match &method.output {
-        Output::Bulk(_) | Output::BulkOutcome(_) => quote_spanned!(span=> call_bulk),
-        Output::Unit | Output::Value(_) | Output::Outcome(_) | Output::Unclear(_) => quote_spanned!(span=> call),
-    };
-    let call = quote_spanned!(span=> self.client.#call(#descriptors::#name, &#values));
+    let call = call(service, names, method);
     quote! {
         #(#carried)*
         #docs
@@ -113,6 +99,74 @@ fn expand_method(service: &Service, names: &Names, method: &Method) -> TokenStre
             #call
         }
     }
+}
+
+fn parameter(Service { runtime, .. }: &Service, parameter: &Parameter) -> TokenStream {
+    match parameter {
+        Parameter::Argument(Argument { name, written, .. }) => quote!(#name: #written),
+        Parameter::Streaming(Streaming { name, item, .. }) => {
+            let sent = quote_spanned!(at(item)=> #runtime::__private::SendItem<#item>);
+            quote! {
+                #name: impl #runtime::__private::Stream<Item = impl #sent + 'static> + ::core::marker::Send + 'static
+            }
+        }
+    }
+}
+
+/// What a client gets of a value, and the error that it may get in its stead.
+fn received(Service { runtime, .. }: &Service, Value { ty, shape }: &Value) -> TokenStream {
+    match shape {
+        Shape::Plain | Shape::Bulk => quote!(#ty),
+        // Bytes need not be `Serialize`.
+        Shape::BulkOutcome { bytes, empty } => {
+            quote_spanned!(at(ty)=> #bytes, <#empty as #runtime::__private::Outcome>::Error)
+        }
+        Shape::Outcome => {
+            let outcome = quote_spanned!(at(ty)=> <#ty as #runtime::__private::Outcome>);
+            quote_spanned!(at(ty)=> #outcome::Ok, #outcome::Error)
+        }
+        Shape::Unclear => {
+            let returned = returned(runtime, ty);
+            quote_spanned!(at(ty)=> #returned::Ok, #returned::Error)
+        }
+    }
+}
+
+/// The call into the runtime. Its name stands where bounds on what is received are reported.
+fn call(service: &Service, names: &Names, method: &Method) -> TokenStream {
+    let Service { runtime, .. } = service;
+    let (descriptors, name) = (&names.methods, &method.name);
+    let span = at_arguments(method);
+    let values = if method.arguments().next().is_none() {
+        quote!(#runtime::__private::NoArguments)
+    } else {
+        let values = method.arguments().map(|argument| encoded(service, argument));
+        quote_spanned!(span=> (#(#values,)*))
+    };
+    let items = method.streaming().map(|Streaming { name, item, bulk }| {
+        let function = if *bulk { quote_spanned!(at(item)=> bulk_items) } else { quote_spanned!(at(item)=> items) };
+        quote_spanned!(at(item)=> self.client.#function::<#item, _>(#name))
+    });
+    let (function, items) = match (&method.output, items) {
+        (Output::Stream(Stream { item, opening, .. }), items) => {
+            let items = match items {
+                Some(items) => quote!(::core::option::Option::Some(#items)),
+                None => quote!(::core::option::Option::None),
+            };
+            let at_once = matches!(opening, Opening::AtOnce);
+            (function(item, "stream", "stream_bulk"), Some(quote!(#items, #at_once)))
+        }
+        (Output::Value(value), Some(items)) => (function(value, "send", "send_for_bulk"), Some(items)),
+        (Output::Value(value), None) => (function(value, "call", "call_bulk"), None),
+        (Output::Unit, Some(items)) => (Ident::new("send", span), Some(items)),
+        (Output::Unit, None) => (Ident::new("call", span), None),
+    };
+    let items = items.map(|items| quote!(, #items));
+    quote_spanned!(span=> self.client.#function(#descriptors::#name, &#values #items))
+}
+
+fn function(Value { ty, shape }: &Value, plain: &str, bulk: &str) -> Ident {
+    Ident::new(if matches!(shape, Shape::Bulk | Shape::BulkOutcome { .. }) { bulk } else { plain }, at(ty))
 }
 
 /// An argument as it is encoded.

@@ -6,7 +6,7 @@ use syn::{Expr, ExprLit, Lit, Type, ext::IdentExt};
 
 use super::{Names, at, beside_trait, is_result};
 use crate::{
-    model::{Argument, Execution, Method, MethodKind, Output, Service},
+    model::{Argument, Execution, Method, MethodKind, Output, Service, Shape, Stream, Streaming, Value},
     parse, text,
 };
 
@@ -33,7 +33,8 @@ pub(super) fn expand(service: &Service, names: &Names) -> TokenStream {
 
 /// A `Result` that is not named so would be taken for a plain value, and its error for a part of it.
 fn check_alias(service: &Service, method: &Method) -> Option<TokenStream> {
-    let Output::Value(ty @ Type::Path(_)) = &method.output else { return None };
+    let (Output::Value(value) | Output::Stream(Stream { item: value, .. })) = &method.output else { return None };
+    let Value { ty: ty @ Type::Path(_), shape: Shape::Plain } = value else { return None };
     let (attributes, cfg) = (beside_trait(service), &method.cfg);
     let is_result = is_result(&service.runtime, ty);
     let text = format!(
@@ -68,7 +69,7 @@ fn constant(service: &Service, method: &Method) -> TokenStream {
     let rust_name = name.unraw().to_string();
     let full_name = format!("{service_name}.{}", wire_name.value());
     let docs = joined(&method.docs);
-    let kind = match method.kind {
+    let kind = match method.kind() {
         MethodKind::Unary => quote!(Unary),
         MethodKind::ServerStreaming => quote!(ServerStreaming),
         MethodKind::ClientStreaming => quote!(ClientStreaming),
@@ -79,16 +80,20 @@ fn constant(service: &Service, method: &Method) -> TokenStream {
         Execution::Inline => quote!(Inline),
         Execution::Task => quote!(Task),
     };
-    let arguments = method.arguments.iter().map(|Argument { name, written, .. }| {
+    let arguments = method.arguments().map(|Argument { name, written, .. }| {
         let (name, type_name) = (name.unraw().to_string(), text::of_type(written));
         quote!(#runtime::descriptor::ArgumentDescriptor { name: #name, type_name: #type_name })
     });
     let output = match &method.output {
         Output::Unit => String::new(),
-        Output::Value(ty) | Output::Bulk(ty) | Output::Outcome(ty) | Output::BulkOutcome(ty) | Output::Unclear(ty) => {
-            text::of_type(ty)
-        }
+        Output::Value(Value { ty, .. }) | Output::Stream(Stream { written: ty, .. }) => text::of_type(ty),
     };
+    let items_in = method.streaming().map(|Streaming { item, .. }| item);
+    let items_out = match &method.output {
+        Output::Stream(stream) => Some(&stream.item.ty),
+        Output::Unit | Output::Value(_) => None,
+    };
+    let (items_in, items_out) = (items(items_in), items(items_out));
     quote! {
         #(#cfg)*
         const #name: &'static #runtime::descriptor::MethodDescriptor = &#runtime::descriptor::MethodDescriptor {
@@ -99,10 +104,19 @@ fn constant(service: &Service, method: &Method) -> TokenStream {
             kind: #runtime::descriptor::MethodKind::#kind,
             arguments: &[#(#arguments),*],
             output: #output,
+            items_in: #items_in,
+            items_out: #items_out,
             docs: #docs,
             execution: #runtime::descriptor::Execution::#execution,
             deprecated: #deprecated,
         };
+    }
+}
+
+fn items(ty: Option<&Type>) -> TokenStream {
+    match ty.map(text::of_type) {
+        Some(text) => quote!(::core::option::Option::Some(#text)),
+        None => quote!(::core::option::Option::None),
     }
 }
 

@@ -12,7 +12,7 @@ use syn::{Attribute, Path, Type, spanned::Spanned};
 
 use crate::{
     errors::Errors,
-    model::{Method, Service},
+    model::{Method, Opening, Service},
     parse,
 };
 
@@ -75,8 +75,9 @@ fn at(tokens: &impl Spanned) -> Span {
 
 /// Where a bound on the arguments is reported: at the type if there is but one, else at the method.
 fn at_arguments(method: &Method) -> Span {
-    match &*method.arguments {
-        [one] => at(&one.written),
+    let mut arguments = method.arguments();
+    match (arguments.next(), arguments.next()) {
+        (Some(one), None) => at(&one.written),
         _ => at(&method.name),
     }
 }
@@ -93,6 +94,14 @@ fn is_result(runtime: &Path, ty: &Type) -> TokenStream {
 fn returned(runtime: &Path, ty: &Type) -> TokenStream {
     let is_result = is_result(runtime, ty);
     quote_spanned!(at(ty)=> <#runtime::__private::Returned<#is_result> as #runtime::__private::Returns<#ty>>)
+}
+
+/// The error of a method that may refuse to begin its stream.
+fn opening_error(runtime: &Path, opening: &Opening) -> Option<TokenStream> {
+    match opening {
+        Opening::AtOnce | Opening::Awaited => None,
+        Opening::Fallible(ty) => Some(quote_spanned!(at(ty)=> <#ty as #runtime::__private::Outcome>::Error)),
+    }
 }
 
 /// The trait's own `#[deprecated]`, for the types that are made of it.

@@ -2,9 +2,10 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
+use syn::Path;
 
 use super::{Names, at, at_arguments, beside_trait, deprecation, returned};
-use crate::model::{Argument, Lend, Method, Output, Service};
+use crate::model::{Argument, Lend, Method, Opening, Output, Parameter, Service, Shape, Stream, Streaming, Value};
 
 pub(super) fn expand(service: &Service, names: &Names) -> TokenStream {
     let types = expand_type(service, names);
@@ -115,51 +116,101 @@ fn expand_service(service: &Service, names: &Names) -> TokenStream {
 /// helper takes the method as a closure: only so the compiler sees that the future is `Send`.
 fn row(service: &Service, names: &Names, method: &Method, parameter: &Ident) -> TokenStream {
     let (runtime, trait_name, descriptors) = (&service.runtime, &service.source.ident, &names.methods);
-    let Method { name, cfg, arguments, .. } = method;
-    let locals: Vec<Local<'_>> = arguments.iter().enumerate().map(Local::new).collect();
+    let Method { name, cfg, .. } = method;
+    let locals: Vec<Local<'_>> = method.parameters.iter().enumerate().map(Local::new).collect();
     let decode = decode(runtime, &locals, at_arguments(method));
+    let streaming = locals.iter().filter_map(Local::streaming);
     let lent = locals.iter().map(Local::lent);
-    let reply = match &method.output {
-        Output::Unit => quote!(#runtime::__private::reply_value(codec, &outcome)),
-        Output::Value(ty) => quote_spanned!(at(ty)=> #runtime::__private::reply_value(codec, &outcome)),
-        Output::Bulk(_) => quote!(#runtime::__private::reply_value(codec, &#runtime::__private::Bulk(outcome))),
-        Output::Outcome(ty) => quote_spanned!(at(ty)=> #runtime::__private::reply_outcome(codec, outcome)),
-        Output::BulkOutcome(ty) => {
-            let outcome = quote!(::core::result::Result::map(outcome, #runtime::__private::Bulk));
-            quote_spanned!(at(ty)=> #runtime::__private::reply_outcome(codec, #outcome))
+    let call = quote!(<#parameter as #trait_name>::#name(&*service, #(#lent),*));
+    let (outlet, body) = match &method.output {
+        Output::Unit => (None, quote!(let outcome = #call.await; #runtime::__private::reply_value(codec, &outcome))),
+        Output::Value(value) => {
+            let reply = reply(runtime, value);
+            (None, quote!(let outcome = #call.await; #reply))
         }
-        Output::Unclear(ty) => {
-            let returned = returned(runtime, ty);
-            quote_spanned!(at(ty)=> #returned::reply(codec, outcome))
+        Output::Stream(stream) => {
+            let sending = send_items(runtime, stream, &call);
+            (Some(quote!(let outlet = arguments.outlet()?;)), sending)
         }
     };
     quote! {
         #(#cfg)*
         #runtime::__private::Method::new(#descriptors::#name, &self.service, |service, arguments| {
             #decode
+            #(#streaming)*
+            #outlet
             let service = ::core::clone::Clone::clone(service);
             let codec = arguments.codec();
-            ::core::result::Result::Ok(::std::boxed::Box::pin(async move {
-                let outcome = <#parameter as #trait_name>::#name(&*service, #(#lent),*).await;
-                #reply
-            }))
+            ::core::result::Result::Ok(::std::boxed::Box::pin(async move { #body }))
         })
     }
 }
 
-fn decode(runtime: &syn::Path, locals: &[Local<'_>], span: Span) -> TokenStream {
-    if locals.is_empty() {
+/// Encodes the `outcome`.
+fn reply(runtime: &Path, Value { ty, shape }: &Value) -> TokenStream {
+    match shape {
+        Shape::Plain => quote_spanned!(at(ty)=> #runtime::__private::reply_value(codec, &outcome)),
+        Shape::Bulk => quote!(#runtime::__private::reply_value(codec, &#runtime::__private::Bulk(outcome))),
+        Shape::Outcome => quote_spanned!(at(ty)=> #runtime::__private::reply_outcome(codec, outcome)),
+        Shape::BulkOutcome { .. } => {
+            let outcome = quote!(::core::result::Result::map(outcome, #runtime::__private::Bulk));
+            quote_spanned!(at(ty)=> #runtime::__private::reply_outcome(codec, #outcome))
+        }
+        Shape::Unclear => {
+            let returned = returned(runtime, ty);
+            quote_spanned!(at(ty)=> #returned::reply(codec, outcome))
+        }
+    }
+}
+
+/// Waits for the stream to begin and sends its items. Its end is bound to a name: what waits for it borrows the stream,
+/// and would outlive it in editions before 2024.
+fn send_items(runtime: &Path, Stream { item, opening, .. }: &Stream, call: &TokenStream) -> TokenStream {
+    let begin = match opening {
+        Opening::AtOnce => quote!(let stream = #call;),
+        Opening::Awaited => quote!(let stream = #call.await; outlet.open();),
+        Opening::Fallible(ty) => {
+            let refuse = quote_spanned! {at(ty)=>
+                #runtime::__private::reply_outcome::<#ty>(codec, ::core::result::Result::Err(error))
+            };
+            quote! {
+                let stream = match #call.await {
+                    ::core::result::Result::Ok(stream) => stream,
+                    ::core::result::Result::Err(error) => return #refuse,
+                };
+                outlet.open();
+            }
+        }
+    };
+    let Value { ty, shape } = item;
+    let encode = match shape {
+        Shape::Plain => quote_spanned!(at(ty)=> #runtime::__private::item_value::<#ty>),
+        Shape::Bulk => quote_spanned!(at(ty)=> #runtime::__private::item_bulk::<#ty>),
+        Shape::Outcome => quote_spanned!(at(ty)=> #runtime::__private::item_outcome::<#ty>),
+        Shape::BulkOutcome { .. } => quote_spanned!(at(ty)=> #runtime::__private::item_bulk_outcome),
+        Shape::Unclear => {
+            let returned = returned(runtime, ty);
+            quote_spanned!(at(ty)=> #returned::put_item)
+        }
+    };
+    quote! {
+        #begin
+        let ended = outlet.send_all(codec, ::core::pin::pin!(stream), #encode).await;
+        ended
+    }
+}
+
+fn decode(runtime: &Path, locals: &[Local<'_>], span: Span) -> TokenStream {
+    let arguments: Vec<_> = locals.iter().filter_map(Local::argument).collect();
+    if arguments.is_empty() {
         let none = quote!(#runtime::__private::NoArguments);
         return quote!(let #none = arguments.decode::<#none>()?;);
     }
-    let patterns =
-        locals.iter().map(
-            |Local { name, argument }| {
-                if argument.bulk { quote!(#runtime::__private::Bulk(#name)) } else { quote!(#name) }
-            },
-        );
-    let types = locals.iter().map(
-        |Local { argument: Argument { owned, bulk, .. }, .. }| {
+    let patterns = arguments
+        .iter()
+        .map(|(name, argument)| if argument.bulk { quote!(#runtime::__private::Bulk(#name)) } else { quote!(#name) });
+    let types = arguments.iter().map(
+        |(_, Argument { owned, bulk, .. })| {
             if *bulk { quote!(#runtime::__private::Bulk<#owned>) } else { quote!(#owned) }
         },
     );
@@ -169,18 +220,34 @@ fn decode(runtime: &syn::Path, locals: &[Local<'_>], span: Span) -> TokenStream 
 /// A decoded argument. Its name is ours: a user's could be that of a constant in scope.
 struct Local<'a> {
     name: Ident,
-    argument: &'a Argument,
+    parameter: &'a Parameter,
 }
 
 impl<'a> Local<'a> {
-    fn new((index, argument): (usize, &'a Argument)) -> Self {
-        Self { name: format_ident!("argument_{index}", span = Span::mixed_site()), argument }
+    fn new((index, parameter): (usize, &'a Parameter)) -> Self {
+        Self { name: format_ident!("argument_{index}", span = Span::mixed_site()), parameter }
+    }
+
+    fn argument(&self) -> Option<(&Ident, &'a Argument)> {
+        match self.parameter {
+            Parameter::Argument(argument) => Some((&self.name, argument)),
+            Parameter::Streaming(_) => None,
+        }
+    }
+
+    /// The statement that takes the stream, if it is one.
+    fn streaming(&self) -> Option<TokenStream> {
+        let Parameter::Streaming(Streaming { item, bulk, .. }) = self.parameter else { return None };
+        let (name, span) = (&self.name, at(item));
+        let function = Ident::new(if *bulk { "streaming_bulk" } else { "streaming" }, span);
+        Some(quote_spanned!(span=> let #name = arguments.#function::<#item>()?;))
     }
 
     /// The expression that the handler gets.
     fn lent(&self) -> TokenStream {
         let name = &self.name;
-        match self.argument.lend {
+        let lend = self.argument().map_or(Lend::Move, |(_, argument)| argument.lend);
+        match lend {
             Lend::Move => quote!(#name),
             Lend::Borrow => quote!(&#name),
             Lend::AsRef => quote!(#name.as_ref()),

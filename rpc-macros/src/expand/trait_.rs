@@ -2,9 +2,15 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote_spanned};
-use syn::{ItemTrait, ReturnType, TraitItem, TraitItemFn, TypeParamBound, parse_quote, parse_quote_spanned};
+use syn::{
+    ItemTrait, ReturnType, TraitItem, TraitItemFn, TypeImplTrait, TypeParamBound, parse_quote, parse_quote_spanned,
+    visit_mut::VisitMut,
+};
 
-use crate::model::{Entry, Item, Service, Style};
+use crate::{
+    model::{Entry, Item, Service, Style},
+    parse,
+};
 
 pub(super) fn expand(service: &Service) -> TokenStream {
     let mut source = service.source.clone();
@@ -44,9 +50,12 @@ fn expand_item(item: &Item, style: Style) -> TraitItem {
     }
 }
 
-/// `async fn f() -> T` as `fn f() -> impl Future<Output = T> + Send`.
+/// `async fn f() -> T` as `fn f() -> impl Future<Output = T> + Send`, and `impl Stream` as `impl Stream + Send`.
 fn expand_method(entry: &Entry) -> TraitItemFn {
     let mut function = entry.source.clone();
+    if entry.method.is_some() {
+        SendStreams.visit_return_type_mut(&mut function.sig.output);
+    }
     let Some(asyncness) = function.sig.asyncness.take() else { return function };
     let span = asyncness.span;
     let output = match &function.sig.output {
@@ -61,4 +70,16 @@ fn expand_method(entry: &Entry) -> TraitItemFn {
         function.attrs.push(parse_quote!(#[allow(clippy::manual_async_fn)]));
     }
     function
+}
+
+/// Adds `Send` to the `impl Stream`s of a return type.
+struct SendStreams;
+
+impl VisitMut for SendStreams {
+    fn visit_type_impl_trait_mut(&mut self, opaque: &mut TypeImplTrait) {
+        if parse::is_stream(&opaque.bounds) && !parse::is_send(&opaque.bounds) {
+            let span = opaque.impl_token.span;
+            opaque.bounds.push(parse_quote_spanned!(span=> ::core::marker::Send));
+        }
+    }
 }

@@ -4,14 +4,17 @@ use syn::{
     GenericArgument, Pat, PatType, Path, PathArguments, Type, TypePath, TypeReference, ext::IdentExt, parse_quote,
 };
 
-use super::types;
+use super::{
+    streams::{Form, Written},
+    types,
+};
 use crate::{
     errors::Errors,
-    model::{Argument, Lend},
+    model::{Argument, Lend, Parameter, Streaming},
 };
 
 /// Reads an argument, or reports why it can not travel.
-pub(super) fn read(source: &mut PatType, errors: &mut Errors) -> Option<Argument> {
+pub(super) fn read(source: &mut PatType, errors: &mut Errors) -> Option<Parameter> {
     let before = errors.count();
     for attribute in &source.attrs {
         if attribute.path().is_ident("cfg") || attribute.path().is_ident("cfg_attr") {
@@ -31,13 +34,43 @@ pub(super) fn read(source: &mut PatType, errors: &mut Errors) -> Option<Argument
             None
         }
     };
-    types::check_argument(&source.ty, errors);
+    let stream = Written::within(&source.ty);
+    let item = match &stream {
+        Some(stream) => item(&source.ty, stream, errors),
+        None => {
+            types::check_argument(&source.ty, errors);
+            None
+        }
+    };
     if errors.count() > before {
         return None;
     }
+    let name = name?;
+    if stream.is_some() {
+        // Without an item the compiler has reported it.
+        let item = item?.clone();
+        let bulk = types::is_bytes(&item);
+        return Some(Parameter::Streaming(Streaming { name, item, bulk }));
+    }
     let (owned, lend) = shape(&source.ty);
     let bulk = types::is_bytes(&owned);
-    Some(Argument { name: name?, written: Type::clone(&source.ty), owned, lend, bulk })
+    Some(Parameter::Argument(Argument { name, written: Type::clone(&source.ty), owned, lend, bulk }))
+}
+
+/// The items of an argument that is a stream, or has one in it, which is reported.
+fn item<'a>(ty: &'a Type, stream: &Written<'a>, errors: &mut Errors) -> Option<&'a Type> {
+    let item = stream.item_text();
+    if stream.form != Form::Streaming {
+        errors.at(stream.ty, format!("an argument that is a stream is written `Streaming<{item}>`"));
+    } else if matches!(types::bare(ty), Type::Reference(_)) {
+        errors.at(ty, format!("a stream is not lent: take `Streaming<{item}>`"));
+    } else if Written::of(ty).is_none() {
+        errors.at(stream.ty, format!("a stream is an argument of its own: `name: Streaming<{item}>`"));
+    } else {
+        types::check_item(stream.item?, errors);
+        return stream.item;
+    }
+    None
 }
 
 /// What is decoded for a type, and how it is lent.

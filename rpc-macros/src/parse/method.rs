@@ -2,13 +2,13 @@
 
 use syn::{
     FnArg, GenericParam, Lifetime, LitStr, Pat, ReceiverKind, ReturnType, Safety, Signature, TraitItem, TraitItemFn,
-    Type, ext::IdentExt, spanned::Spanned,
+    ext::IdentExt, spanned::Spanned,
 };
 
-use super::{argument, attributes, types};
+use super::{argument, attributes, streams, types};
 use crate::{
     errors::Errors,
-    model::{Argument, Method, MethodKind, Output},
+    model::{Method, Output, Parameter, Style},
     options::MethodOptions,
     rename::Rename,
 };
@@ -19,19 +19,20 @@ const MAX_ARGUMENTS: usize = 16;
 const RESERVED: [&str; 5] = ["new", "named", "channel", "from_service", "DESCRIPTOR"];
 
 /// Reads a method, or reports why it is none. Takes our attributes off the function.
-pub(super) fn read(source: &mut TraitItemFn, rename: Option<Rename>, errors: &mut Errors) -> Option<Method> {
+pub(super) fn read(
+    source: &mut TraitItemFn,
+    style: Style,
+    rename: Option<Rename>,
+    errors: &mut Errors,
+) -> Option<Method> {
     let options = MethodOptions::take(&mut source.attrs, errors);
     attributes::refuse_conditional_options(&mut source.attrs, errors);
     let carried = attributes::carried(&source.attrs);
     let before = errors.count();
-    let kind = kind(&source.sig, errors);
-    if kind != MethodKind::Unary {
-        return None;
-    }
     check_qualifiers(&source.sig, errors);
     let receiver = receiver(&source.sig, errors);
-    let arguments = arguments(&mut source.sig, errors);
-    let output = output(&source.sig.output, errors);
+    let parameters = parameters(&mut source.sig, errors);
+    let output = output(&source.sig, style, errors);
     let name = source.sig.ident.clone();
     let client_name = options.client.unwrap_or_else(|| name.clone());
     if RESERVED.iter().any(|reserved| client_name == reserved) {
@@ -41,6 +42,9 @@ pub(super) fn read(source: &mut TraitItemFn, rename: Option<Rename>, errors: &mu
                 "the client has a `{client_name}` of its own: name its method with #[rpc(client = \"other_name\")]"
             ),
         );
+    }
+    if let Some(inline) = options.inline.filter(|_| is_streaming(parameters.as_deref(), output.as_ref())) {
+        errors.at(inline, "a method with a stream always has a task of its own: leave `inline` out");
     }
     if errors.count() > before {
         return None;
@@ -53,15 +57,14 @@ pub(super) fn read(source: &mut TraitItemFn, rename: Option<Rename>, errors: &mu
         wire_name,
         name,
         client_name,
-        kind,
         docs: attributes::docs(&source.attrs),
         cfg: attributes::cfg(&source.attrs),
         deprecated: carried.iter().any(|attribute| attribute.path().is_ident("deprecated")),
         carried,
         lifetimes: source.sig.generics.params.iter().cloned().collect(),
         receiver,
-        arguments,
-        output,
+        parameters: parameters?,
+        output: output?,
         execution: options.execution,
     })
 }
@@ -72,31 +75,9 @@ pub(super) fn is_expanded_async_trait(item: &TraitItem) -> bool {
     function.sig.generics.lifetimes().any(|parameter| parameter.lifetime.ident == "async_trait")
 }
 
-/// Which sides are streams; says that they are not supported yet, once.
-fn kind(sig: &Signature, errors: &mut Errors) -> MethodKind {
-    const MESSAGE: &str = "streaming methods are not supported yet";
-    let stream = match &sig.output {
-        ReturnType::Type(_, ty) => types::returned_stream(ty),
-        ReturnType::Default => None,
-    };
-    let streaming = sig.inputs.iter().find_map(|input| match input {
-        FnArg::Typed(argument) if types::is_named(&argument.ty, "Streaming") => Some(&argument.ty),
-        _ => None,
-    });
-    match (stream, streaming) {
-        (None, None) => return MethodKind::Unary,
-        (Some(stream), _) => errors.at(stream, MESSAGE),
-        (None, Some(streaming)) => errors.at(streaming, MESSAGE),
-    }
-    match (stream, streaming) {
-        (Some(_), Some(_)) => MethodKind::Bidirectional,
-        (Some(_), None) => MethodKind::ServerStreaming,
-        _ => MethodKind::ClientStreaming,
-    }
-}
-
 fn check_qualifiers(sig: &Signature, errors: &mut Errors) {
-    if sig.asyncness.is_none() {
+    // Of streams it depends.
+    if sig.asyncness.is_none() && !streams::is_returned(&sig.output) {
         errors.at(sig.fn_token, "a method of a service is an `async fn`: put `async` before `fn`");
     }
     if let Safety::Unsafe(token) = &sig.safety {
@@ -133,21 +114,33 @@ fn receiver(sig: &Signature, errors: &mut Errors) -> Option<Lifetime> {
     None
 }
 
-fn arguments(sig: &mut Signature, errors: &mut Errors) -> Vec<Argument> {
-    let mut arguments = Vec::new();
-    for (index, input) in sig.inputs.iter_mut().filter_map(typed).enumerate() {
-        if index == MAX_ARGUMENTS {
-            let text = format!("a method has at most {MAX_ARGUMENTS} arguments: put some of them into a struct");
-            errors.at(&*input, text);
+/// What stands after `&self`; `None` when something of it was reported, by us or by the compiler.
+fn parameters(sig: &mut Signature, errors: &mut Errors) -> Option<Vec<Parameter>> {
+    let mut parameters = Vec::new();
+    let (mut arguments, mut streams) = (0, 0);
+    for input in sig.inputs.iter_mut().filter_map(typed) {
+        let parameter = argument::read(input, errors);
+        if matches!(parameter, Some(Parameter::Streaming(_))) {
+            streams += 1;
+            if streams == 2 {
+                let text = "a method takes one stream at most: let its items be an `enum`, or make two methods of it";
+                errors.at(&input.ty, text);
+            }
+        } else {
+            arguments += 1;
+            if arguments == MAX_ARGUMENTS + 1 {
+                let text = format!("a method has at most {MAX_ARGUMENTS} arguments: put some of them into a struct");
+                errors.at(&*input, text);
+            }
         }
-        arguments.extend(argument::read(input, errors));
+        parameters.push(parameter);
         // A trait's function without a body takes no patterns: one message is enough for them.
         if !matches!(&*input.pat, Pat::Ident(_)) {
             let span = input.pat.span();
             *input.pat = syn::parse_quote_spanned!(span=> _);
         }
     }
-    arguments
+    parameters.into_iter().collect()
 }
 
 fn typed(input: &mut FnArg) -> Option<&mut syn::PatType> {
@@ -157,17 +150,17 @@ fn typed(input: &mut FnArg) -> Option<&mut syn::PatType> {
     }
 }
 
-fn output(output: &ReturnType, errors: &mut Errors) -> Output {
-    let ReturnType::Type(_, ty) = output else { return Output::Unit };
-    types::check_output(ty, errors);
-    let ty = Type::clone(ty);
-    if types::is_named(&ty, "Result") {
-        if types::is_result_of_bytes(&ty) { Output::BulkOutcome(ty) } else { Output::Outcome(ty) }
-    } else if types::is_bytes(&ty) {
-        Output::Bulk(ty)
-    } else if types::name(&ty).is_some_and(|name| name.to_string().contains("Result")) {
-        Output::Unclear(ty)
-    } else {
-        Output::Value(ty)
+/// `None` when something of it was reported, by us or by the compiler.
+fn output(sig: &Signature, style: Style, errors: &mut Errors) -> Option<Output> {
+    let ReturnType::Type(_, ty) = &sig.output else { return Some(Output::Unit) };
+    if streams::is_returned(&sig.output) {
+        return streams::output(sig, ty, style, errors);
     }
+    types::check_output(ty, errors);
+    Some(Output::Value(types::value(ty)))
+}
+
+fn is_streaming(parameters: Option<&[Parameter]>, output: Option<&Output>) -> bool {
+    parameters.unwrap_or_default().iter().any(|parameter| matches!(parameter, Parameter::Streaming(_)))
+        || matches!(output, Some(Output::Stream(_)))
 }

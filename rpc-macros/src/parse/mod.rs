@@ -3,11 +3,13 @@
 mod argument;
 mod attributes;
 mod method;
+mod streams;
 mod types;
 
 use std::collections::BTreeMap;
 
 pub(crate) use attributes::{cfg, docs};
+pub(crate) use streams::{is_send, is_stream};
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
@@ -15,7 +17,7 @@ use syn::{GenericParam, ItemTrait, TraitItem, ext::IdentExt};
 
 use crate::{
     errors::Errors,
-    model::{Entry, Item, Service},
+    model::{Entry, Item, Service, Style},
     options::ServiceOptions,
 };
 
@@ -27,7 +29,8 @@ pub(crate) fn service(options: TokenStream, item: TokenStream, errors: &mut Erro
     let can_be_bound = check_generics(&source, errors);
     let readable = check_async_trait(&source, errors) && can_be_bound;
     let items = std::mem::take(&mut source.items);
-    let mut items: Vec<Item> = items.into_iter().map(|item| read_item(item, &options, readable, errors)).collect();
+    let mut items: Vec<Item> =
+        items.into_iter().map(|item| read_item(item, &options, readable.then_some(style), errors)).collect();
     check_names(&mut items, errors);
     Some(Service {
         wire_name: options.name.unwrap_or_else(|| source.ident.unraw().to_string()),
@@ -84,11 +87,12 @@ fn check_generics(source: &ItemTrait, errors: &mut Errors) -> bool {
     source.generics.params.is_empty()
 }
 
-fn read_item(item: TraitItem, options: &ServiceOptions, readable: bool, errors: &mut Errors) -> Item {
+/// Without a `style`, nothing can be said of the methods.
+fn read_item(item: TraitItem, options: &ServiceOptions, style: Option<Style>, errors: &mut Errors) -> Item {
     let mistake = match &item {
         TraitItem::Fn(function) => {
             let mut source = function.clone();
-            let method = readable.then(|| method::read(&mut source, options.rename_all, errors)).flatten();
+            let method = style.and_then(|style| method::read(&mut source, style, options.rename_all, errors));
             return Item::Method(Box::new(Entry { source, method }));
         }
         TraitItem::Type(associated) => {

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 
 use super::*;
-use crate::model::{Lend, Output, Style};
+use crate::model::{Lend, Output, Shape, Style};
 
 fn read(item: TokenStream) -> (Option<Service>, Vec<String>) {
     let mut errors = Errors::default();
@@ -27,7 +27,7 @@ fn messages(item: TokenStream) -> Vec<String> {
 fn every_shape_of_argument_has_an_owned_form_and_a_way_to_lend_it() {
     let shape = |written: TokenStream| {
         let service = sound(quote!(trait T { async fn f<'a>(&self, x: #written); }));
-        let argument = &service.methods().next().unwrap().arguments[0];
+        let argument = service.methods().next().unwrap().arguments().next().unwrap();
         (argument.owned.to_token_stream().to_string().replace(' ', ""), argument.lend, argument.bulk)
     };
     let owned = |text: &str, lend| (text.to_owned(), lend, false);
@@ -60,15 +60,22 @@ fn a_return_type_is_told_by_its_last_segment() {
             async fn g(&self) -> ArithResult<u8>;
         }
     });
-    let kinds = service.methods().map(|method| match &method.output {
+    let shapes = service.methods().map(|method| match &method.output {
         Output::Unit => "unit",
-        Output::Value(_) => "value",
-        Output::Bulk(_) => "bulk",
-        Output::Outcome(_) => "outcome",
-        Output::BulkOutcome(_) => "bulk outcome",
-        Output::Unclear(_) => "unclear",
+        Output::Value(value) => shape_name(&value.shape),
+        Output::Stream(_) => "stream",
     });
-    assert_eq!(kinds.collect::<Vec<_>>(), ["unit", "value", "outcome", "value", "bulk", "value", "unclear"]);
+    assert_eq!(shapes.collect::<Vec<_>>(), ["unit", "value", "outcome", "value", "bulk", "value", "unclear"]);
+}
+
+fn shape_name(shape: &Shape) -> &'static str {
+    match shape {
+        Shape::Plain => "value",
+        Shape::Bulk => "bulk",
+        Shape::Outcome => "outcome",
+        Shape::BulkOutcome { .. } => "bulk outcome",
+        Shape::Unclear => "unclear",
+    }
 }
 
 #[test]

@@ -2,14 +2,18 @@
 
 use proc_macro2::Ident;
 use syn::{
-    GenericArgument, Lifetime, PathArguments, Type, TypeImplTrait, TypeParamBound, TypeReference,
+    GenericArgument, Lifetime, PathArguments, Type, TypeImplTrait, TypeReference,
     ext::IdentExt,
+    parse_quote,
     visit::{self, Visit},
     visit_mut::VisitMut,
 };
 
-use super::argument;
-use crate::errors::Errors;
+use super::{argument, streams::Written};
+use crate::{
+    errors::Errors,
+    model::{Shape, Value},
+};
 
 /// The type without parentheses and without the invisible groups that `macro_rules!` leaves.
 pub(super) fn bare(ty: &Type) -> &Type {
@@ -45,22 +49,39 @@ pub(super) fn is_bytes(ty: &Type) -> bool {
     )
 }
 
-/// Whether the first argument of this `Result` is bytes.
-pub(super) fn is_result_of_bytes(ty: &Type) -> bool {
-    let Type::Path(path) = bare(ty) else { return false };
-    let Some(PathArguments::AngleBracketed(arguments)) = path.path.segments.last().map(|last| &last.arguments) else {
-        return false;
-    };
-    matches!(arguments.args.first(), Some(GenericArgument::Type(value)) if is_bytes(value))
+/// The type with `()` in the place of this argument of it, which is found by its address.
+pub(super) fn emptied(ty: &Type, argument: &Type) -> Option<Type> {
+    let Type::Path(path) = bare(ty) else { return None };
+    let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else { return None };
+    let is_it = |other: &GenericArgument| matches!(other, GenericArgument::Type(ty) if std::ptr::eq(ty, argument));
+    let index = arguments.args.iter().position(is_it)?;
+    let mut path = path.clone();
+    let PathArguments::AngleBracketed(arguments) = &mut path.path.segments.last_mut()?.arguments else { return None };
+    arguments.args[index] = GenericArgument::Type(parse_quote!(()));
+    Some(Type::Path(path))
 }
 
-/// The `impl Stream` that a method returns, also within a `Result`.
-pub(super) fn returned_stream(ty: &Type) -> Option<&TypeImplTrait> {
-    let is_stream = |bound: &TypeParamBound| {
-        matches!(bound, TypeParamBound::Trait(bound)
-            if bound.path.segments.last().is_some_and(|last| last.ident == "Stream"))
+/// What a type is when it is returned.
+pub(super) fn value(ty: &Type) -> Value {
+    let shape = if is_named(ty, "Result") {
+        bulk_outcome(ty).unwrap_or(Shape::Outcome)
+    } else if is_bytes(ty) {
+        Shape::Bulk
+    } else if name(ty).is_some_and(|name| name.to_string().contains("Result")) {
+        Shape::Unclear
+    } else {
+        Shape::Plain
     };
-    Findings::of(ty).impls.into_iter().find(|found| found.bounds.iter().any(is_stream))
+    Value { ty: ty.clone(), shape }
+}
+
+/// If the first argument of this `Result` is bytes.
+fn bulk_outcome(ty: &Type) -> Option<Shape> {
+    let Type::Path(path) = bare(ty) else { return None };
+    let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else { return None };
+    let Some(GenericArgument::Type(bytes)) = arguments.args.first() else { return None };
+    let empty = emptied(ty, bytes)?;
+    is_bytes(bytes).then(|| Shape::BulkOutcome { bytes: bytes.clone(), empty })
 }
 
 /// The type with every lifetime made `'static`, as that of a decoded value is.
@@ -102,16 +123,51 @@ pub(super) fn check_argument(ty: &Type, errors: &mut Errors) {
 
 /// Reports what keeps a return type from being decoded by a client; one mistake for each method.
 pub(super) fn check_output(ty: &Type, errors: &mut Errors) {
-    const BORROWED: &str = "a returned reference can not be sent: return the owned type, such as `String`";
+    check_owned(
+        ty,
+        &Owned {
+            opaque: "a method can not return `impl Trait`: both ends have to know its type; name it",
+            own: "a method can not return `Self`: a client does not know the implementation",
+            borrowed: "a returned reference can not be sent: return the owned type, such as `String`",
+        },
+        errors,
+    );
+}
+
+/// Reports what keeps an item of a stream from being decoded.
+pub(super) fn check_item(ty: &Type, errors: &mut Errors) {
+    if let Some(stream) = Written::within(ty) {
+        errors.at(stream.ty, "an item of a stream can not be a stream");
+        return;
+    }
+    check_owned(
+        ty,
+        &Owned {
+            opaque: "an item of a stream can not be `impl Trait`: both ends have to know its type; name it",
+            own: "an item of a stream can not name `Self`: a client does not know the implementation",
+            borrowed: "an item of a stream can not borrow: let it be the owned type, such as `String`",
+        },
+        errors,
+    );
+}
+
+/// What is said of a type that is not owned.
+struct Owned {
+    opaque: &'static str,
+    own: &'static str,
+    borrowed: &'static str,
+}
+
+fn check_owned(ty: &Type, Owned { opaque, own, borrowed }: &Owned, errors: &mut Errors) {
     let findings = Findings::of(ty);
     if let Some(found) = findings.impls.first() {
-        errors.at(found, "a method can not return `impl Trait`: both ends have to know its type; name it");
+        errors.at(found, opaque);
     } else if let Some(found) = findings.selves.first() {
-        errors.at(found, "a method can not return `Self`: a client does not know the implementation");
+        errors.at(found, own);
     } else if let Some(found) = findings.references.first() {
-        errors.at(found, BORROWED);
+        errors.at(found, borrowed);
     } else if let Some(found) = findings.lifetimes.iter().find(|found| found.ident != "static") {
-        errors.at(found, BORROWED);
+        errors.at(found, borrowed);
     }
 }
 

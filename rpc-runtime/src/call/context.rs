@@ -348,6 +348,8 @@ mod tests {
         kind: MethodKind::Unary,
         arguments: &[],
         output: "",
+        items_in: None,
+        items_out: None,
         docs: "",
         execution: Execution::Auto,
         deprecated: false,

@@ -8,6 +8,7 @@ mod dynamic;
 mod hygiene;
 mod names;
 mod returns;
+mod streams;
 
 use rpc_runtime::{Channel, Server, Service};
 

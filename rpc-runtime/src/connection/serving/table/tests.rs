@@ -28,6 +28,8 @@ static METHOD: MethodDescriptor = MethodDescriptor {
     kind: MethodKind::Unary,
     arguments: &[],
     output: "",
+    items_in: None,
+    items_out: None,
     docs: "",
     execution: Execution::Auto,
     deprecated: false,
