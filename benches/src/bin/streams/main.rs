@@ -7,6 +7,8 @@ use bench::subject::{Row, Subject, Work};
 use bench::suite::Suite;
 
 mod floor;
+#[cfg(feature = "ours")]
+mod ours;
 #[cfg(feature = "remoc")]
 mod remoc;
 mod source;
@@ -17,6 +19,8 @@ static SUITE: Suite = Suite { program: "streams", unit: "item", subjects: SUBJEC
 
 static SUBJECTS: &[Subject] = &[
     floor::SUBJECT,
+    #[cfg(feature = "ours")]
+    ours::SUBJECT,
     #[cfg(feature = "tonic")]
     tonic::SUBJECT,
     #[cfg(feature = "remoc")]
