@@ -131,7 +131,7 @@ impl Outlet {
 }
 
 /// Appends an item; or gives what ends the stream in its stead.
-pub type EncodeItem<T> = fn(CodecKind, T, &mut Vec<u8>) -> Result<(), Reply>;
+pub(crate) type EncodeItem<T> = fn(CodecKind, T, &mut Vec<u8>) -> Result<(), Reply>;
 
 /// Encodes all items of a stream.
 #[must_use]

@@ -237,7 +237,7 @@ impl Frames {
     }
 
     /// It is the others' turn. What follows of the same call goes with it, so that its frames keep their order.
-    fn to_the_end(&mut self, large: Large) {
+    fn give_way(&mut self, large: Large) {
         let id = large.id;
         if !self.has_large_of(id) {
             self.large.push_back(large);
@@ -278,7 +278,7 @@ impl Frames {
             tail.push_back(part);
             large.begun = true;
             if more {
-                self.to_the_end(large);
+                self.give_way(large);
             } else {
                 self.large_held -= large.held;
             }

@@ -11,6 +11,7 @@ mod pending;
 mod pending_model;
 mod pipe;
 mod scripted;
+mod streams;
 
 use std::{
     sync::{
@@ -21,8 +22,7 @@ use std::{
 };
 
 use crate::{
-    call::{OutgoingRequest, ServiceName},
-    metadata::Metadata,
+    call::OutgoingRequest,
     wire::{self, Kind, Parsed},
 };
 

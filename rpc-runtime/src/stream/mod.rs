@@ -10,4 +10,4 @@ pub use channel::{Receiver, SendError, Sender, channel};
 pub(crate) use produced::Produced;
 pub use send_item::SendItem;
 pub(crate) use streaming::Place;
-pub use streaming::{Next, Streaming};
+pub use streaming::Streaming;

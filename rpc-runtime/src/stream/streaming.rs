@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    future::poll_fn,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -122,8 +123,8 @@ impl<T: 'static> Streaming<T> {
 
 impl<T, E: Failure> Streaming<T, E> {
     /// The next item; `None` at the end. Dropping the future loses nothing.
-    pub fn next(&mut self) -> Next<'_, T, E> {
-        Next(self)
+    pub async fn next(&mut self) -> Option<Result<T, E>> {
+        poll_fn(|cx| self.poll_item(cx)).await
     }
 
     fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, E>>> {
@@ -226,18 +227,6 @@ impl<T, E> fmt::Debug for Streaming<T, E> {
             State::Encoded(_) | State::Local(_) => "Streaming",
             State::Over => "Streaming, over",
         })
-    }
-}
-
-/// The next item of a [`Streaming`].
-#[must_use = "a future does nothing unless it is awaited"]
-pub struct Next<'a, T, E>(&'a mut Streaming<T, E>);
-
-impl<T, E: Failure> Future for Next<'_, T, E> {
-    type Output = Option<Result<T, E>>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.get_mut().0.poll_item(cx)
     }
 }
 

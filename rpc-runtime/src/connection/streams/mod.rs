@@ -164,11 +164,6 @@ impl Streams {
         self.served.get(&id).copied()
     }
 
-    /// The id of the call.
-    pub(super) fn id(&self, key: Key) -> Option<u64> {
-        Some(self.stream(key)?.id)
-    }
-
     /// Whether items may still come.
     pub(super) fn is_coming(&self, key: Key) -> bool {
         self.stream(key).and_then(|stream| stream.inbound.as_ref()).is_some_and(Inbound::is_coming)

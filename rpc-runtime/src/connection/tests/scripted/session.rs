@@ -17,7 +17,7 @@ use tokio::{
 
 use super::link::{Fault, Lane, Place, Traffic, link};
 use crate::{
-    call::{Ending, OutgoingRequest, ServiceName},
+    call::{Ending, OutgoingRequest},
     codec::CodecKind,
     connection::{Connection, ConnectionState, Endpoint, tests::parse_all},
     limits::{Limits, MEMORY},
