@@ -22,8 +22,7 @@ pub struct Suite {
     pub rows: &'static [Row],
 }
 
-const OPTIONS: &str = "\
-  --seconds S     length of one measurement (default 1)
+const OPTIONS: &str = "  --seconds S     length of one measurement (default 1)
   --rounds N      rounds, each of which measures every row with every subject (default 5)
   --retries N     repeat a measurement that other processes disturbed, up to so often (default 0)
   --subjects A,B  only these, in this order (default: all that were compiled in)
