@@ -52,7 +52,7 @@ impl Limits {
     }
 
     /// How many handlers of one connection may be pending or in tasks of their own: 256 by default. Further
-    /// requests wait, undecoded.
+    /// requests wait, undecoded. Handlers of methods with streams do not count: see [`streams`](Self::streams).
     #[must_use]
     pub fn running(mut self, handlers: usize) -> Self {
         self.running = handlers.max(1);

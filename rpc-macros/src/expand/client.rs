@@ -105,10 +105,9 @@ fn parameter(Service { runtime, .. }: &Service, parameter: &Parameter) -> TokenS
     match parameter {
         Parameter::Argument(Argument { name, written, .. }) => quote!(#name: #written),
         Parameter::Streaming(Streaming { name, item, .. }) => {
-            let sent = quote_spanned!(at(item)=> #runtime::__private::SendItem<#item>);
-            quote! {
-                #name: impl #runtime::__private::Stream<Item = impl #sent + 'static> + ::core::marker::Send + 'static
-            }
+            let sent = quote_spanned!(at(item)=> impl #runtime::__private::SendItem<#item> + 'static);
+            let items = quote_spanned!(at(item)=> impl #runtime::__private::Stream<Item = #sent>);
+            quote_spanned!(at(item)=> #name: #items + ::core::marker::Send + 'static)
         }
     }
 }

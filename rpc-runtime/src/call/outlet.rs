@@ -7,6 +7,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
+    time::{Duration, Instant},
 };
 
 use futures_core::Stream;
@@ -20,6 +21,8 @@ use crate::{
 
 /// So many items are taken from a stream without a look at the clock.
 const BATCH: usize = 1_024;
+/// A stream that takes longer for its items than this gives others a turn.
+const TURN: Duration = Duration::from_micros(50);
 
 /// The producer's end; the one who pulls has another clone.
 #[derive(Clone)]
@@ -175,6 +178,7 @@ struct Packing<'a> {
     next: Packed,
     room: usize,
     left: usize,
+    began: Instant,
     max_item: usize,
     /// What the last item's length took.
     width: usize,
@@ -187,19 +191,44 @@ impl<'a> Packing<'a> {
         put.begun = true;
         let (room, max_item) = (put.room, put.max_item);
         drop(put);
-        Self { outlet, whole: bytes.len(), bytes, cost, next, room, left: BATCH, max_item, width: 1 }
+        Self {
+            outlet,
+            whole: bytes.len(),
+            bytes,
+            cost,
+            next,
+            room,
+            left: BATCH,
+            began: Instant::now(),
+            max_item,
+            width: 1,
+        }
     }
 
     #[inline]
-    fn has_room(&self) -> bool {
-        self.cost < self.room && self.left > 0 && self.whole < MAX_PART && self.next.bytes.is_empty()
+    fn has_room(&mut self) -> bool {
+        let room = self.cost < self.room && self.whole < MAX_PART && self.next.bytes.is_empty();
+        room && (self.left > 0 || self.goes_on())
+    }
+
+    /// Whether the stream is quick enough for further items.
+    #[cold]
+    fn goes_on(&mut self) -> bool {
+        let quick = self.began.elapsed() < TURN;
+        if quick {
+            self.left = BATCH;
+        }
+        quick
     }
 
     #[inline]
     fn push(&mut self, encode: impl FnOnce(&mut Vec<u8>) -> Result<(), Reply>) -> Result<(), Reply> {
         let start = self.whole;
         // Left free for the length, which is not known yet.
-        self.bytes.extend_from_slice(&[0; 5][..self.width]);
+        match self.width {
+            1 => self.bytes.push(0),
+            width => self.bytes.resize(start + width, 0),
+        }
         encode(&mut self.bytes)?;
         let size = self.bytes.len() - start - self.width;
         if size > self.max_item {

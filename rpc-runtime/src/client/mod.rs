@@ -2,10 +2,12 @@
 
 mod builder;
 mod call;
+mod caller;
 mod channel;
 mod engine;
 mod in_process;
 mod layered;
+mod offered;
 mod outcome;
 mod typed;
 

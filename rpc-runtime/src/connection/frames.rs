@@ -71,6 +71,11 @@ impl Frames {
         !self.large.is_empty()
     }
 
+    /// Whether a request is leaving in parts, or waits to.
+    pub(super) fn has_large_requests(&self) -> bool {
+        self.large.iter().any(|large| large.kind == Kind::Request)
+    }
+
     /// Moves all frames of `other` behind those that are here.
     pub(super) fn append(&mut self, other: &mut Self) {
         if self.small.is_empty() {

@@ -233,7 +233,7 @@ impl Driver {
             return;
         }
         let mut state = self.shared.lock();
-        if state.output.frames.has_large() {
+        if state.output.frames.has_large_requests() {
             state.driver_awaits_write = true;
             return;
         }

@@ -38,12 +38,12 @@ use crate::{
 /// What the driver, the runners and the handler tasks of a connection share. Its lock is never held together with
 /// that of [`Shared`], and neither while a handler is made, polled or dropped.
 pub(super) struct Serving {
-    shared: Arc<Shared>,
-    endpoint: Arc<Endpoint>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) endpoint: Arc<Endpoint>,
     table: Mutex<Table>,
     /// Whether another worker can go on while a handler holds one up.
     several_workers: bool,
-    runtime: Handle,
+    pub(super) runtime: Handle,
 }
 
 impl Serving {
@@ -172,13 +172,10 @@ impl Serving {
         wake(runner);
     }
 
-    /// A handler in a task of its own is done, and has really stopped.
-    fn finish_task(&self, id: u64, route: &Route, finished: impl FnOnce(Option<Status>) -> Finished) {
-        let mut table = self.lock();
-        let why = table.remove(id);
-        drop(table);
-        let finished = finished(why);
-        self.shared.reply(id, route.descriptor.full_name, finished);
+    /// A handler in a task of its own is done, and has really stopped: by itself, or for this reason.
+    fn finish_task(&self, id: u64, route: &Route, finish: impl FnOnce(Option<Status>) -> Finished) {
+        let stopped = self.lock().remove(id);
+        self.shared.reply(id, route.descriptor.full_name, finish(stopped));
         // Only now, when the reply is counted: there may be too much unsent to start another handler.
         self.hand_on();
     }

@@ -39,6 +39,10 @@ pub(super) struct Table {
     pub(super) calls: HashMap<u64, Served, BuildHasherDefault<IdHasher>>,
     /// Those that wait for a place among the running, by arrival; entries of calls that have ended are skipped.
     queue: VecDeque<(u64, u64)>,
+    /// Those of methods with streams, which take no such place: how many there may be is a limit of its own.
+    streams_queue: VecDeque<(u64, u64)>,
+    /// Handlers of those.
+    streaming: usize,
     arrivals: u64,
     /// Handlers that wait in a slot, are stuck in a poll, or have a task.
     running: usize,
@@ -75,6 +79,7 @@ pub(super) struct Served {
     pub(super) deadline: Option<Instant>,
     /// Nobody wants it any more, for this reason.
     stopped: Option<Status>,
+    streams: bool,
     pub(super) stage: Stage,
 }
 
@@ -141,6 +146,8 @@ impl Table {
         Self {
             calls: HashMap::default(),
             queue: VecDeque::new(),
+            streams_queue: VecDeque::new(),
+            streaming: 0,
             arrivals: 0,
             running: 0,
             most_running: limits.running,
@@ -172,13 +179,15 @@ impl Table {
             return Some(incoming);
         }
         self.waiting += incoming.held();
-        self.calls.insert(id, Served { deadline, stopped: None, stage: Stage::Waiting(incoming, arrival) });
+        let streams = incoming.streams.is_some();
+        self.calls.insert(id, Served { deadline, stopped: None, streams, stage: Stage::Waiting(incoming, arrival) });
         self.arrivals += 1;
-        if self.queue.len() > 2 * self.calls.len() + 64 {
+        let queue = if streams { &mut self.streams_queue } else { &mut self.queue };
+        if queue.len() > 2 * self.calls.len() + 64 {
             let calls = &self.calls;
-            self.queue.retain(|entry| is_waiting(calls, entry));
+            queue.retain(|entry| is_waiting(calls, entry));
         }
-        self.queue.push_back((id, arrival));
+        queue.push_back((id, arrival));
         if let Some(deadline) = deadline {
             self.earliest = Some(self.earliest.map_or(deadline, |earliest| earliest.min(deadline)));
         }
@@ -201,8 +210,7 @@ impl Table {
             return if stopped { Step::Drop(id, key, running) } else { Step::Poll(id, key, running) };
         }
         self.choked = choked;
-        while self.running < self.most_running && !choked {
-            let Some(entry) = self.queue.pop_front() else { break };
+        while let Some(entry) = if choked { None } else { self.next_waiting() } {
             if !is_waiting(&self.calls, &entry) {
                 continue;
             }
@@ -215,6 +223,14 @@ impl Table {
             }
         }
         Step::Idle
+    }
+
+    /// The next that waits and needs no place among the running, or for which there is one.
+    fn next_waiting(&mut self) -> Option<(u64, u64)> {
+        self.streams_queue.pop_front().or_else(|| {
+            let has_place = self.running < self.most_running;
+            if has_place { self.queue.pop_front() } else { None }
+        })
     }
 
     /// A handler is about to be polled by the runner: reserves its slot.
@@ -233,9 +249,14 @@ impl Table {
 
     /// A handler gets a task: it counts as running from now on. `false`: the call was stopped meanwhile.
     pub(super) fn task_begins(&mut self, id: u64) -> bool {
-        let here = self.calls.get(&id).is_some_and(|served| !matches!(served.stage, Stage::Stopped(_)));
-        self.running += usize::from(here);
-        here
+        let served = self.calls.get(&id).filter(|served| !matches!(served.stage, Stage::Stopped(_)));
+        let streams = served.map(|served| served.streams);
+        match streams {
+            Some(true) => self.streaming += 1,
+            Some(false) => self.running += 1,
+            None => {}
+        }
+        streams.is_some()
     }
 
     /// Remembers how to end the task of a call. Gives it back to be ended now if the call was stopped meanwhile.
@@ -293,8 +314,13 @@ impl Table {
 
     /// The handler task of a call is done. Gives the reason if it was stopped.
     pub(super) fn remove(&mut self, id: u64) -> Option<Status> {
-        self.running = self.running.saturating_sub(1);
-        self.calls.remove(&id)?.stopped
+        let Some(served) = self.calls.remove(&id) else {
+            self.running = self.running.saturating_sub(1);
+            return None;
+        };
+        let places = if served.streams { &mut self.streaming } else { &mut self.running };
+        *places = places.saturating_sub(1);
+        served.stopped
     }
 
     /// Forgets a call whose terminal frame is on its way. Gives the reason if it was stopped.
@@ -387,7 +413,7 @@ impl Table {
         if why.code() != Code::DeadlineExceeded {
             return why.clone();
         }
-        let (running, most) = (self.at_work().0, self.most_running);
+        let (running, most) = (self.running + usize::from(self.polling.is_some()), self.most_running);
         let text = if self.choked {
             let most = self.most_unsent;
             format!(
@@ -411,7 +437,7 @@ impl Table {
 
     /// How many handlers are at work, and how many of those have nobody any more to work for.
     pub(super) fn at_work(&self) -> (usize, usize) {
-        let running = self.running + usize::from(self.polling.is_some());
+        let running = self.running + self.streaming + usize::from(self.polling.is_some());
         let abandoned = self.calls.values().filter(|served| served.stopped.is_some()).count();
         (running, abandoned)
     }
@@ -425,6 +451,7 @@ impl Table {
         self.closed = true;
         self.waiting = 0;
         self.queue.clear();
+        self.streams_queue.clear();
         let handlers = self.slots.take_all();
         self.running = self.running.saturating_sub(handlers.len());
         Left {
@@ -438,7 +465,7 @@ impl Table {
     pub(super) fn shrink(&mut self) {
         if self.calls.is_empty() {
             self.calls.shrink_to_fit();
-            self.queue = VecDeque::new();
+            (self.queue, self.streams_queue) = (VecDeque::new(), VecDeque::new());
             self.slots.shrink();
         }
         if self.replies.is_empty() {

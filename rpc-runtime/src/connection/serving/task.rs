@@ -119,16 +119,16 @@ impl Drop for Responder {
         if !self.owed {
             return;
         }
-        let (begun, deadline) = (self.begun, self.deadline);
+        // Where its runtime is shut down, nobody has said why.
+        let unsaid = || match self.deadline {
+            Some(deadline) if deadline <= Instant::now() => {
+                Status::of_call(Code::DeadlineExceeded, "the deadline passed at the server")
+            }
+            _ => Status::of_call(Code::Cancelled, "the call was cancelled"),
+        };
         self.serving.finish_task(self.id, &self.route, |why| {
-            let status = why.unwrap_or_else(|| {
-                if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-                    Status::of_call(Code::DeadlineExceeded, "the deadline passed at the server")
-                } else {
-                    Status::of_call(Code::Cancelled, "the call was cancelled")
-                }
-            });
-            let status = if begun { status.executed_unknown() } else { status.not_executed() };
+            let status = why.unwrap_or_else(unsaid);
+            let status = if self.begun { status.executed_unknown() } else { status.not_executed() };
             Finished { reply: Reply::Status(status), metadata: Metadata::new() }
         });
     }
