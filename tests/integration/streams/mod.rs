@@ -8,6 +8,7 @@ mod deadlines;
 mod ends;
 mod floods;
 mod flow;
+mod layered;
 mod raw_clients;
 mod raw_servers;
 mod service;

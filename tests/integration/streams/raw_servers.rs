@@ -225,3 +225,43 @@ async fn a_sender_whose_turn_comes_because_another_was_late_begins_at_once() {
     raw.send(&raw::frame(raw::RESPONSE, 0, id, &[], &[7])).await;
     assert_eq!(within("the total", total).await.unwrap(), 7);
 }
+
+#[tokio::test]
+async fn a_client_tells_seldom_what_it_has_taken() {
+    let (tides, _channel, mut raw) = raw_server(Channel::builder(), GRANT).await;
+    let taking = super::spawn(collect(tides.count(20_000).await.unwrap()));
+    let id = raw.frame_of(raw::REQUEST).await.id;
+    let (mut window, mut sent, mut credits) = (65_536_i64, 0, 0);
+    while sent < 20_000 {
+        while window > 0 && sent < 20_000 {
+            raw.send(&message(id, &[&[1], &[2]])).await;
+            (window, sent) = (window - 66, sent + 2);
+        }
+        if sent < 20_000 {
+            let frame = raw.frame().await;
+            assert_eq!((frame.kind, frame.id), (raw::CREDIT, id));
+            window += i64::from(u32::from_le_bytes(frame.body[..].try_into().unwrap()));
+            credits += 1;
+        }
+    }
+    raw.send(&end(id)).await;
+    let (came, status) = within("all items", taking).await.unwrap();
+    assert!(came.len() == 20_000 && status.is_none());
+    assert!((1..=25).contains(&credits), "{credits} frames of credit for {sent} items");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_falls_silent_ends_its_streams_within_keepalive() {
+    let (tides, _channel, mut raw) = raw_server(Channel::builder(), GRANT).await;
+    let here = Here::new();
+    let (count, total) = (tides.count(9).await.unwrap(), tides.total(here.watched(then_silence(0..1))).start());
+    let id = raw.frame_of(raw::REQUEST).await.id;
+    raw.send(&message(id, &[&[4], &[5]])).await;
+    let began = tokio::time::Instant::now();
+    let (came, status) = within("the end", collect(count)).await;
+    let status = status.unwrap();
+    assert_eq!((came, status.code(), status.may_have_run()), (vec![4, 5], Code::Unavailable, true), "{status}");
+    assert!(began.elapsed() < Duration::from_secs(55), "{:?}", began.elapsed());
+    assert_eq!(within("the other", total).await.unwrap_err().code(), Code::Unavailable);
+    here.live(0).await;
+}
