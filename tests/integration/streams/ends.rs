@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
+use futures_util::stream;
 use rpc_runtime::{CallError, Channel, Code, ConnectionState, Limits, Streaming};
 
 use super::{

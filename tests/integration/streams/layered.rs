@@ -1,6 +1,6 @@
 //! Streams through layers: on both sides, with their flow control, their errors and whoever goes.
 
-use futures_util::{StreamExt, stream};
+use futures_util::stream;
 use rpc_runtime::{CallError, Channel, Limits, middleware, testing};
 
 use super::{

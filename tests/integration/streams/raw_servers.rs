@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
+use futures_util::stream;
 use rpc_runtime::{Channel, Code, Limits};
 
 use super::{
@@ -219,8 +219,11 @@ async fn a_sender_whose_turn_comes_because_another_was_late_begins_at_once() {
     let total = tides.total(stream::iter([7])).start();
     let status = within("the late one", late).await.unwrap_err();
     assert!(status.message().contains("request_window"), "{status}");
+    let began = tokio::time::Instant::now();
     let id = raw.frame_of(raw::REQUEST).await.id;
     assert_eq!(items(&raw.frame_of(raw::MESSAGE).await), [[7]]);
+    // Not only when somebody looks at the clock for another reason.
+    assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
     assert_eq!(raw.frame_of(raw::END).await.id, id);
     raw.send(&raw::frame(raw::RESPONSE, 0, id, &[], &[7])).await;
     assert_eq!(within("the total", total).await.unwrap(), 7);
