@@ -13,6 +13,7 @@ mod raw_clients;
 mod raw_servers;
 mod service;
 mod sizes;
+mod torn;
 mod user_code;
 
 use std::{future::Future, time::Duration};
