@@ -204,7 +204,8 @@ async fn streams_of_all_kinds_at_once_come_to_their_ends_on_several_threads() {
                     match (n + lane + task) % 6 {
                         0 => assert_eq!(tides.total(here.watched(stream::iter(0..n * 10))).await.unwrap(), sum(n * 10)),
                         1 => {
-                            assert_eq!(super::complete(tides.count(n * 100).await.unwrap()).await.len() as u64, n * 100)
+                            let numbers = super::complete(tides.count(n * 100).await.unwrap()).await;
+                            assert_eq!(numbers.len() as u64, n * 100);
                         }
                         2 => assert_eq!(tides.first(here.watched(stream::iter(n..))).await.unwrap(), n),
                         3 => drop(tides.hang(n).await.unwrap()),

@@ -13,6 +13,9 @@ use super::{
 
 const OPENED: u8 = 3;
 
+/// What is sent for the call of an id.
+type Wrong = fn(u64) -> Vec<u8>;
+
 fn opened(id: u64) -> Vec<u8> {
     raw::frame(raw::RESPONSE, 0, id, &raw::field(1, &[OPENED]), &[])
 }
@@ -66,7 +69,7 @@ async fn a_server_that_ignores_credit_is_cut_off_and_told_why() {
 
 #[tokio::test]
 async fn what_a_server_must_not_send_for_a_stream_costs_that_call_alone() {
-    let table: [(&str, fn(u64) -> Vec<u8>); 5] = [
+    let table: [(&str, Wrong); 5] = [
         ("one value", |id| raw::frame(raw::RESPONSE, 0, id, &[], &[1])),
         ("a length that lies", |id| raw::frame(raw::MESSAGE, 0, id, &[], &[5, 1])),
         ("a total without parts", |id| raw::frame(raw::MESSAGE, 0, id, &raw::field(5, &[2]), &[1, 1])),
