@@ -103,9 +103,9 @@ impl Request {
         self.items.are_there()
     }
 
-    /// Puts another body in place of each item that the caller sends, as it is sent, or as the handler takes it. The other
-    /// side must undo what changes the bytes. An item longer than `max_message` fails the call with `RESOURCE_EXHAUSTED`,
-    /// and a panic of `change` does with `INTERNAL`. Without items it does nothing.
+    /// Puts another body in place of each item that the caller sends, as it is sent, or as the handler takes it. The
+    /// other side must undo what changes the bytes. An item longer than `max_message` fails the call with
+    /// `RESOURCE_EXHAUSTED`, and a panic of `change` does with `INTERNAL`. Without items it does nothing.
     pub fn map_items(&mut self, change: impl FnMut(Body) -> Body + Send + 'static) {
         self.items.wrap(|items| Mapped::items(items, change));
     }

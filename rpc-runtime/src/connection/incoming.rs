@@ -294,7 +294,11 @@ impl Incoming {
         }
         let header = ResponseHeader::decode(frame.header, self.shared.local.max_metadata).ok()?;
         matches!(header.ending, wire::Ending::Opened).then(|| {
-            if frame.body.is_empty() { Ok(header.metadata.into_owned()) } else { Err("a stream was opened with a body") }
+            if frame.body.is_empty() {
+                Ok(header.metadata.into_owned())
+            } else {
+                Err("a stream was opened with a body")
+            }
         })
     }
 

@@ -106,8 +106,8 @@ impl Future for Producing {
         let Some(outlet) = running.outlet.clone() else { return running.poll(cx) };
         let began = Instant::now();
         loop {
-            // Without room the handler goes on all the same: it may still be deciding whether to begin. It gets none before
-            // that, for what it says with its opening must not leave with its end.
+            // Without room the handler goes on all the same: it may still be deciding whether to begin. It gets none
+            // before that, for what it says with its opening must not leave with its end.
             let begun = outlet.has_begun();
             outlet.make_room(match if begun { shared.room(*key, cx.waker()) } else { Room::None } {
                 Room::Open(room) => room,

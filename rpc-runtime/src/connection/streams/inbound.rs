@@ -1,4 +1,5 @@
-//! One direction of a stream at its receiver: what has come and was not taken, and what the sender may still send. Pure.
+//! One direction of a stream at its receiver: what has come and was not taken, and what the sender may still send.
+//! Pure.
 
 use std::{collections::VecDeque, mem, task::Waker, time::Duration};
 

@@ -1,6 +1,6 @@
 //! The streams of all calls of a connection, of both ends: for each, what has come and was not taken, and what may be
-//! sent. Pure: no I/O, no clock; wakers and what is to be dropped are handed out. Which frame may come in which state is
-//! in the table of `tests/streams.rs`, as in PROTOCOL.md.
+//! sent. Pure: no I/O, no clock; wakers and what is to be dropped are handed out. Which frame may come in which state
+//! is in the table of `tests/streams.rs`, as in PROTOCOL.md.
 
 mod inbound;
 mod outbound;
