@@ -2,6 +2,7 @@
 //! and the hand-over of the right to write.
 
 mod frames;
+mod frames_model;
 mod hand_over;
 #[cfg(shuttle)]
 pub(super) mod interleavings;
