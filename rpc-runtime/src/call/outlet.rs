@@ -191,7 +191,18 @@ impl<'a> Packing<'a> {
         put.begun = true;
         let (room, max_item) = (put.room, put.max_item);
         drop(put);
-        Self { outlet, whole: bytes.len(), bytes, cost, next, room, left: BATCH, began: Instant::now(), max_item, width: 1 }
+        Self {
+            outlet,
+            whole: bytes.len(),
+            bytes,
+            cost,
+            next,
+            room,
+            left: BATCH,
+            began: Instant::now(),
+            max_item,
+            width: 1,
+        }
     }
 
     #[inline]

@@ -210,6 +210,8 @@ impl Shared {
         let mut state = self.lock();
         let super::shared::State { calls, output, .. } = &mut *state;
         calls.give_up(wire_id, status, &mut output.frames);
+        // What had not begun to leave has left its room to those who wait.
+        state.pump(Instant::now());
         self.after_append(state);
     }
 }

@@ -454,6 +454,7 @@ impl State {
     pub(super) fn expire(&mut self, now: Instant, wakers: &mut Vec<Waker>) -> (Option<Instant>, Option<Waker>) {
         let next = self.calls.expire(now, &mut self.output.frames, wakers);
         let unwritten = self.pump(now) || !self.output.frames.is_empty();
+        wakers.append(&mut self.calls.streams.woken);
         (next, if unwritten { self.output.wake_flusher() } else { None })
     }
 

@@ -2,7 +2,7 @@
 
 use std::task::Waker;
 
-use super::{CallId, Calls, Frames, Opened, Polled, Stage, taken_already};
+use super::{CallId, Calls, Frames, Opened, Polled, Stage, Withdrawn, taken_already};
 use crate::{
     call::{Answer, Ending, OutgoingRequest, Reception},
     connection::streams::Key,
@@ -53,11 +53,11 @@ impl Calls {
             return;
         }
         let id = CallId { index, generation: self.slots[index as usize].generation };
-        let on_the_wire = self.withdraw(id, wire_id, frames, false);
-        if on_the_wire {
+        let withdrawn = self.withdraw(id, wire_id, frames);
+        if withdrawn == Withdrawn::Nothing {
             wire::put_cancel(&mut frames.small, wire_id);
         }
-        let waker = self.settle(index, Answer::of_status(status), on_the_wire);
+        let waker = self.settle(index, Answer::of_status(status), withdrawn != Withdrawn::Whole);
         self.streams.woken.extend(waker);
     }
 

@@ -313,7 +313,9 @@ impl Streams {
         let room = outbound.room();
         let old = outbound.wait(waker);
         if choked && matches!(room, Room::Open(_)) {
-            self.stalled.push(key);
+            if outbound.stall() {
+                self.stalled.push(key);
+            }
             return (Room::None, old);
         }
         (room, old)
@@ -348,7 +350,8 @@ impl Streams {
     /// Frees what an idle connection does not need.
     pub(super) fn shrink(&mut self) {
         if self.free.len() == self.slots.len() {
-            (self.stalled, self.woken) = (Vec::new(), Vec::new());
+            self.stalled = Vec::new();
+            self.woken.shrink_to_fit();
             self.served.shrink_to_fit();
         }
     }

@@ -15,6 +15,8 @@ pub(in crate::connection) struct Outbound {
     credit: i64,
     /// Something of it was sent.
     begun: bool,
+    /// It waits for the output to have room.
+    stalled: bool,
     waker: Option<Waker>,
 }
 
@@ -40,7 +42,7 @@ pub(in crate::connection) enum Room {
 
 impl Outbound {
     pub(super) fn new() -> Self {
-        Self { state: State::Waiting, credit: 0, begun: false, waker: None }
+        Self { state: State::Waiting, credit: 0, begun: false, stalled: false, waker: None }
     }
 
     /// The request is on its way: items may follow, of this cost.
@@ -99,8 +101,14 @@ impl Outbound {
         self.waker.take()
     }
 
+    /// The output has no room. `true`: that is news.
+    pub(super) fn stall(&mut self) -> bool {
+        !std::mem::replace(&mut self.stalled, true)
+    }
+
     /// Wakes who sends, if that is so: the output has room again.
     pub(super) fn rouse(&mut self) -> Option<Waker> {
+        self.stalled = false;
         self.waker.take()
     }
 }

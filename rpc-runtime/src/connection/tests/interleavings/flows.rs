@@ -83,7 +83,9 @@ impl Stream for Sent {
     type Item = Result<Item, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Pin::new(&mut self.0).poll_next(cx).map(|item| item.map(|item| item.map_err(|text| Status::new(Code::Aborted, text))))
+        Pin::new(&mut self.0)
+            .poll_next(cx)
+            .map(|item| item.map(|item| item.map_err(|text| Status::new(Code::Aborted, text))))
     }
 }
 

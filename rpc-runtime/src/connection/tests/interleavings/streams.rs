@@ -129,12 +129,8 @@ enum Disturbance {
 fn a_connection_that_ends_beside_streams_ends_each_of_them_once() {
     check(500, || {
         let end = up_to(1);
-        let how = [
-            Disturbance::Close(end),
-            Disturbance::Abort(end),
-            Disturbance::Dropped(end),
-            Disturbance::Breaks,
-        ][up_to(3)];
+        let how = [Disturbance::Close(end), Disturbance::Abort(end), Disturbance::Dropped(end), Disturbance::Breaks]
+            [up_to(3)];
         let breaks = match how {
             Disturbance::Breaks if one_in(2) => [up_to(800), usize::MAX],
             Disturbance::Breaks => [usize::MAX, up_to(800)],
