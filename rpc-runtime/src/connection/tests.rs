@@ -11,7 +11,9 @@ mod peer;
 mod pending;
 mod pending_model;
 mod pipe;
+mod room;
 mod scripted;
+mod streaming_model;
 mod streams;
 
 use std::{

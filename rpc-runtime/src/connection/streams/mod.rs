@@ -347,6 +347,12 @@ impl Streams {
         (self.slots.len() - self.free.len(), self.served.len(), self.held)
     }
 
+    /// How many are remembered to wait for the output.
+    #[cfg(test)]
+    pub(super) fn stalled(&self) -> usize {
+        self.stalled.len()
+    }
+
     /// Frees what an idle connection does not need.
     pub(super) fn shrink(&mut self) {
         if self.free.len() == self.slots.len() {
