@@ -11,8 +11,8 @@ use tokio::io::AsyncReadExt;
 use super::{
     probe::{ProbeClient, Served, Serving, slowest_beside, tasks, tasks_are_back},
     raw::{
-        self, CANCEL, CREDIT, END, INTERNAL, MORE, PING, PONG, REQUEST, RESPONSE, field, frame, names,
-        request, varint, within, within_time,
+        self, CANCEL, CREDIT, END, INTERNAL, MORE, PING, PONG, REQUEST, RESPONSE, field, frame, names, request, varint,
+        within, within_time,
     },
 };
 

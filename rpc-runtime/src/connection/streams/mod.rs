@@ -336,10 +336,17 @@ impl Streams {
         (self.slots.len() - self.free.len(), self.served.len(), self.held)
     }
 
+    /// How many are remembered to wait for the output.
+    #[cfg(test)]
+    pub(super) fn stalled(&self) -> usize {
+        self.stalled.len()
+    }
+
     /// Frees what an idle connection does not need.
     pub(super) fn shrink(&mut self) {
         if self.free.len() == self.slots.len() {
-            (self.stalled, self.woken) = (Vec::new(), Vec::new());
+            self.stalled = Vec::new();
+            self.woken.shrink_to_fit();
             self.served.shrink_to_fit();
         }
     }
