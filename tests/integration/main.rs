@@ -13,4 +13,5 @@ mod middleware;
 mod protocol;
 mod quickstart;
 mod shutdown;
+mod streams;
 mod tidy;

@@ -165,15 +165,15 @@ async fn items_that_a_layer_makes_longer_or_shorter_keep_to_their_frames_and_win
     let changing = |back: bool, times: usize| {
         from_fn(move |mut call: Request, next| async move {
             if back {
-                call.map_items(shrink(times))
+                call.map_items(shrink(times));
             } else {
-                call.map_items(stretch(times))
+                call.map_items(stretch(times));
             }
             let mut response = next.run(call).await?;
             if back {
-                response.map_items(stretch(times))
+                response.map_items(stretch(times));
             } else {
-                response.map_items(shrink(times))
+                response.map_items(shrink(times));
             }
             Ok(response)
         })

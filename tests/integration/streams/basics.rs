@@ -1,6 +1,6 @@
 //! What streams carry when nothing goes wrong: items in each codec, chats, metadata, and calls that are started.
 
-use futures_util::{StreamExt, stream};
+use futures_util::stream;
 use rpc_runtime::{CallError, Channel, CodecKind, Limits, stream as pushed};
 
 use super::{

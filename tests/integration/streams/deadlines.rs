@@ -118,3 +118,27 @@ async fn streams_that_wait_get_their_turns_in_their_order() {
     assert_eq!(*order.lock().unwrap(), (0..20).collect::<Vec<_>>());
     linked.is_as_before().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn streams_need_no_place_among_the_running_and_take_none() {
+    let linked = Linked::with(Limits::default().running(1), Channel::builder()).await;
+    let hang = linked.tides.hang(0).await.unwrap();
+    linked.here.live(1).await;
+    assert_eq!(within("a stream", linked.tides.total(stream::iter(0..10_000))).await.unwrap(), 9_999 * 5_000);
+    assert_eq!(within("a call", linked.tides.add(1, 2)).await.unwrap(), 3);
+    drop(hang);
+    linked.is_as_before().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_passed_on_inherits_the_deadline_of_its_handler() {
+    let (first, there) = (Linked::new().await, super::service::Here::new());
+    let served = super::server(&there, Limits::default()).bind("mem://inherited").await.unwrap();
+    super::spawn(served.serve());
+    let began = Instant::now();
+    let call = first.tides.elsewhere("mem://inherited", then_silence(0..3)).timeout(Duration::from_secs(5));
+    let status = call.await.unwrap_err();
+    assert_eq!((status.code(), status.may_have_run()), (Code::DeadlineExceeded, true), "{status}");
+    assert!(began.elapsed() < Duration::from_secs(6));
+    first.is_as_before().await;
+}

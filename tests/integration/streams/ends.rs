@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
-use rpc_runtime::{CallError, Channel, Code, ConnectionState, Limits};
+use futures_util::stream;
+use rpc_runtime::{CallError, Channel, Code, ConnectionState, Limits, Streaming};
 
 use super::{
     BOUND, Linked, all_is_quiet, collect, server,
@@ -131,21 +131,36 @@ async fn a_server_that_drains_lets_streams_of_both_directions_finish_and_takes_n
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_drains_says_so_beside_a_stream_that_never_pauses() {
+async fn a_server_that_drains_says_so_beside_streams_that_never_pause() {
     let here = Here::new();
     let served = server(&here, Limits::default()).bind("mem://streams-never-pause").await.unwrap();
     let (handle, serving) = (served.handle(), spawn(served.serve()));
     let channel = Channel::connect("mem://streams-never-pause").await.unwrap();
     let (tides, mut state) = (TidesClient::new(channel.clone()), channel.watch_state());
-    let mut blocks = tides.blocks(u64::MAX, 30_000).await.unwrap();
-    let reading = spawn(async move { while let Some(Ok(_)) = blocks.next().await {} });
-    here.live(1).await;
+    let read = |mut blocks: Streaming<Vec<u8>>| async move {
+        let mut count = 0_u64;
+        while let Some(Ok(_)) = blocks.next().await {
+            count += 1;
+        }
+        count
+    };
+    let mut reading = Vec::new();
+    for _ in 0..32 {
+        reading.push(spawn(read(tides.blocks(u64::MAX, 60_000).await.unwrap())));
+    }
+    here.live(32).await;
+    while here.taken() < 1_000 {
+        tokio::task::yield_now().await;
+    }
     handle.shut_down();
-    let told =
-        tokio::time::timeout(Duration::from_secs(5), state.wait_for(|state| *state == ConnectionState::Draining));
-    told.await.expect("it is told at once").unwrap();
+    let before = here.taken();
+    within("the news", state.wait_for(|state| *state == ConnectionState::Draining)).await.unwrap();
+    // Nobody paused for it, and nobody has to end for it.
+    assert!(here.taken() < before + 10_000, "{} items later", here.taken() - before);
     handle.stop();
-    within("the reader", reading).await.unwrap();
+    for reading in reading {
+        assert!(within("a reader", reading).await.unwrap() > 0);
+    }
     within("the server's end", serving).await.unwrap().unwrap();
 }
 
@@ -194,4 +209,34 @@ async fn the_servers_counters_are_at_their_baseline_after_everything() {
     let stats = handle.stats();
     assert_eq!((stats.protocol_faults, stats.connections), (0, 1), "{stats:?}");
     tokio::time::timeout(BOUND, here.live(0)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_whose_runtime_is_shut_down_ends_the_streams_of_its_clients() {
+    let (near, far) = tokio::io::duplex(64 * 1_024);
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let there = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(async {
+            spawn(server(&Here::new(), Limits::default()).serve_connection(far, "pipe"));
+            let _ = stopped.await;
+        });
+    });
+    let here = Here::new();
+    let tides = TidesClient::new(Channel::builder().handshake(near, "pipe").await.unwrap());
+    let mut hang = tides.hang(1).await.unwrap();
+    assert_eq!(within("an item", hang.next()).await.unwrap().unwrap(), 0);
+    let total = tides.total(here.watched(then_silence(0..1))).start();
+    let stuck = tides.stuck(here.watched(stream::repeat(vec![1; 1_000]))).start();
+    here.live(2).await;
+    stop.send(()).unwrap();
+    for status in [
+        within("a stream", hang.next()).await.unwrap().unwrap_err(),
+        within("a call", total).await.unwrap_err(),
+        within("a call", stuck).await.unwrap_err(),
+    ] {
+        assert!(status.may_have_run(), "{status}");
+    }
+    here.live(0).await;
+    within("the server", tokio::task::spawn_blocking(|| there.join())).await.unwrap().expect("nothing panics");
 }

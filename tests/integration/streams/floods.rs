@@ -137,3 +137,123 @@ async fn ten_thousand_streams_above_the_limit_wait_their_turns() {
     assert_eq!(handle.stats().refused.streams, 0);
     is_as_before(&handle, &address).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn half_an_item_and_silence_ends_the_connection() {
+    let (mut peer, here, serving) = super::raw_client("bincode", GRANT, Limits::default()).await;
+    peer.send(&request(2, "stuck", &[])).await;
+    here.live(1).await;
+    let header = raw::field(5, &raw::varint(1 << 20));
+    peer.send(&raw::frame(raw::MESSAGE, raw::MORE, 2, &header, &[0xFC; 60_000])).await;
+    // Pings are no excuse.
+    let began = tokio::time::Instant::now();
+    while !serving.is_finished() {
+        let _ = peer.try_send(&raw::frame(raw::PING, 0, 1, &[], &[])).await;
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        assert!(began.elapsed() < std::time::Duration::from_secs(20), "it goes on");
+    }
+    let ended = serving.await.unwrap();
+    assert!(ended.message().contains("stall_timeout"), "{ended}");
+    here.live(0).await;
+}
+
+#[tokio::test]
+async fn unfinished_and_unread_items_of_many_peers_stay_within_the_memory() {
+    const MEMORY: usize = 8 << 20;
+    let here = Here::new();
+    let served = server(&here, Limits::default()).memory(MEMORY).bind("tcp://127.0.0.1:0").await.unwrap();
+    let (handle, address) = (served.handle(), served.local_address().to_owned());
+    spawn(served.serve());
+    let mut peers = Vec::new();
+    for _ in 0..10 {
+        let stream = TcpStream::connect(address.trim_start_matches("tcp://")).await.unwrap();
+        let mut peer = Peer::new(stream);
+        if peer.try_send(&raw::hello_granting("bincode", GRANT)).await.is_err() {
+            continue;
+        }
+        for n in 0..64 {
+            let id = 2 + 2 * n;
+            let header = raw::field(5, &raw::varint(4 << 20));
+            let half = raw::frame(raw::MESSAGE, raw::MORE, id, &header, &[0xFC; 60_000]);
+            let unread = message(id + 256, &[&[0; 60_000]]);
+            let both = [request(id, "stuck", &[]), half, request(id + 256, "stuck", &[]), unread].concat();
+            if peer.try_send(&both).await.is_err() {
+                break;
+            }
+            let held = handle.stats().memory_held;
+            assert!(held <= MEMORY + (1 << 20), "{held} bytes are held");
+        }
+        peers.push(peer);
+    }
+    assert!(handle.stats().closed.memory > 0 || handle.stats().refused.memory > 0, "{:?}", handle.stats());
+    drop(peers);
+    within("the end of all", here.live(0)).await;
+    is_as_before(&handle, &address).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn streams_of_all_kinds_at_once_come_to_their_ends_on_several_threads() {
+    let (here, handle, address, _peer) = attacked(Limits::default().streams(16)).await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for task in 0..16_u64 {
+        let tides = TidesClient::new(Channel::connect(&address).await.unwrap());
+        for lane in 0..4 {
+            let (tides, here) = (tides.clone(), here.clone());
+            tasks.spawn(async move {
+                for n in 0..30 {
+                    match (n + lane + task) % 6 {
+                        0 => assert_eq!(tides.total(here.watched(stream::iter(0..n * 10))).await.unwrap(), sum(n * 10)),
+                        1 => {
+                            let numbers = super::complete(tides.count(n * 100).await.unwrap()).await;
+                            assert_eq!(numbers.len() as u64, n * 100);
+                        }
+                        2 => assert_eq!(tides.first(here.watched(stream::iter(n..))).await.unwrap(), n),
+                        3 => drop(tides.hang(n).await.unwrap()),
+                        4 => {
+                            let sent = here.watched(stream::iter(0..n).map(|n| vec![n as u8; 5_000]));
+                            assert_eq!(super::complete(tides.echo(sent).await.unwrap()).await.len() as u64, n);
+                        }
+                        _ => {
+                            let mut blocks = tides.blocks(u64::MAX, 10_000).await.unwrap();
+                            for _ in 0..n {
+                                blocks.next().await.unwrap().unwrap();
+                            }
+                        }
+                    }
+                }
+            });
+        }
+    }
+    while let Some(done) = within("all of them", tasks.join_next()).await {
+        done.unwrap();
+    }
+    within("the end of all", here.live(0)).await;
+    assert_eq!(handle.stats().protocol_faults, 0);
+    is_as_before(&handle, &address).await;
+}
+
+fn sum(below: u64) -> u64 {
+    (0..below).sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn streams_that_begin_while_their_connection_is_lost_come_to_an_end() {
+    for n in 0..200_u32 {
+        let linked = super::Linked::new().await;
+        let link = linked.link;
+        let cutting = spawn(async move {
+            for _ in 0..n % 20 {
+                tokio::task::yield_now().await;
+            }
+            drop(link);
+        });
+        let (count, total) =
+            (linked.tides.count(5_000).start(), linked.tides.total(linked.here.watched(stream::repeat(1))).start());
+        if let Ok(count) = within("the stream", count).await {
+            let (_, _) = within("its end", super::collect(count)).await;
+        }
+        assert!(within("the total", total).await.is_err());
+        cutting.await.unwrap();
+        within("the drop of all", linked.here.live(0)).await;
+    }
+}

@@ -138,7 +138,7 @@ async fn echoes_go_on_beside_unread_streams_of_both_directions_over_small_pipes(
     within("the end of all", here.live(0)).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn small_calls_beside_a_reply_of_64_mib_and_a_stream_of_large_items_are_not_held_up() {
     let limits = Limits::default().max_message(65 << 20);
     let linked = Linked::with(limits.clone(), Channel::builder().limits(limits)).await;

@@ -8,10 +8,12 @@ mod deadlines;
 mod ends;
 mod floods;
 mod flow;
+mod layered;
 mod raw_clients;
 mod raw_servers;
 mod service;
 mod sizes;
+mod torn;
 mod user_code;
 
 use std::{future::Future, time::Duration};

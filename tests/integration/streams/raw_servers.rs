@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
+use futures_util::stream;
 use rpc_runtime::{Channel, Code, Limits};
 
 use super::{
@@ -12,6 +12,9 @@ use super::{
 };
 
 const OPENED: u8 = 3;
+
+/// What is sent for the call of an id.
+type Wrong = fn(u64) -> Vec<u8>;
 
 fn opened(id: u64) -> Vec<u8> {
     raw::frame(raw::RESPONSE, 0, id, &raw::field(1, &[OPENED]), &[])
@@ -66,7 +69,7 @@ async fn a_server_that_ignores_credit_is_cut_off_and_told_why() {
 
 #[tokio::test]
 async fn what_a_server_must_not_send_for_a_stream_costs_that_call_alone() {
-    let table: [(&str, fn(u64) -> Vec<u8>); 5] = [
+    let table: [(&str, Wrong); 5] = [
         ("one value", |id| raw::frame(raw::RESPONSE, 0, id, &[], &[1])),
         ("a length that lies", |id| raw::frame(raw::MESSAGE, 0, id, &[], &[5, 1])),
         ("a total without parts", |id| raw::frame(raw::MESSAGE, 0, id, &raw::field(5, &[2]), &[1, 1])),
@@ -219,9 +222,52 @@ async fn a_sender_whose_turn_comes_because_another_was_late_begins_at_once() {
     let total = tides.total(stream::iter([7])).start();
     let status = within("the late one", late).await.unwrap_err();
     assert!(status.message().contains("request_window"), "{status}");
+    let began = tokio::time::Instant::now();
     let id = raw.frame_of(raw::REQUEST).await.id;
     assert_eq!(items(&raw.frame_of(raw::MESSAGE).await), [[7]]);
+    // Not only when somebody looks at the clock for another reason.
+    assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
     assert_eq!(raw.frame_of(raw::END).await.id, id);
     raw.send(&raw::frame(raw::RESPONSE, 0, id, &[], &[7])).await;
     assert_eq!(within("the total", total).await.unwrap(), 7);
+}
+
+#[tokio::test]
+async fn a_client_tells_seldom_what_it_has_taken() {
+    let (tides, _channel, mut raw) = raw_server(Channel::builder(), GRANT).await;
+    let taking = super::spawn(collect(tides.count(20_000).await.unwrap()));
+    let id = raw.frame_of(raw::REQUEST).await.id;
+    let (mut window, mut sent, mut credits) = (65_536_i64, 0, 0);
+    while sent < 20_000 {
+        while window > 0 && sent < 20_000 {
+            raw.send(&message(id, &[&[1], &[2]])).await;
+            (window, sent) = (window - 66, sent + 2);
+        }
+        if sent < 20_000 {
+            let frame = raw.frame().await;
+            assert_eq!((frame.kind, frame.id), (raw::CREDIT, id));
+            window += i64::from(u32::from_le_bytes(frame.body[..].try_into().unwrap()));
+            credits += 1;
+        }
+    }
+    raw.send(&end(id)).await;
+    let (came, status) = within("all items", taking).await.unwrap();
+    assert!(came.len() == 20_000 && status.is_none());
+    assert!((1..=25).contains(&credits), "{credits} frames of credit for {sent} items");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_falls_silent_ends_its_streams_within_keepalive() {
+    let (tides, _channel, mut raw) = raw_server(Channel::builder(), GRANT).await;
+    let here = Here::new();
+    let (count, total) = (tides.count(9).await.unwrap(), tides.total(here.watched(then_silence(0..1))).start());
+    let id = raw.frame_of(raw::REQUEST).await.id;
+    raw.send(&message(id, &[&[4], &[5]])).await;
+    let began = tokio::time::Instant::now();
+    let (came, status) = within("the end", collect(count)).await;
+    let status = status.unwrap();
+    assert_eq!((came, status.code(), status.may_have_run()), (vec![4, 5], Code::Unavailable, true), "{status}");
+    assert!(began.elapsed() < Duration::from_secs(55), "{:?}", began.elapsed());
+    assert_eq!(within("the other", total).await.unwrap_err().code(), Code::Unavailable);
+    here.live(0).await;
 }

@@ -51,7 +51,7 @@ pub(super) trait Tides {
     /// Adds what another client's items are, at the server of this address.
     async fn elsewhere(&self, address: &str, values: Streaming<u64>) -> Result<u64, Status>;
     /// What the context says in each poll.
-    fn scene(&self) -> impl Stream<Item = (Option<String>, bool)>;
+    fn scene(&self) -> impl Stream<Item = Seen>;
 }
 
 /// Why a stream of the service ends early.
@@ -126,6 +126,9 @@ impl Drop for Failing {
     }
 }
 
+/// What a context said: its method, and whether its call was over.
+pub(super) type Seen = (Option<String>, bool);
+
 /// The handlers, and what a test sees of them.
 #[derive(Clone)]
 pub(super) struct Here {
@@ -134,7 +137,7 @@ pub(super) struct Here {
     live: Arc<watch::Sender<usize>>,
     taken: Arc<AtomicU64>,
     /// What the context said in the drop of a stream.
-    dropped_in: Arc<watch::Sender<Option<(Option<String>, bool)>>>,
+    dropped_in: Arc<watch::Sender<Option<Seen>>>,
 }
 
 pub(super) struct Live(Arc<watch::Sender<usize>>);
@@ -190,7 +193,7 @@ impl Here {
     }
 
     /// What the context said in the drop of the stream of `scene`.
-    pub(super) async fn dropped_in(&self) -> (Option<String>, bool) {
+    pub(super) async fn dropped_in(&self) -> Seen {
         let mut dropped_in = self.dropped_in.subscribe();
         let seen = super::within("the drop", dropped_in.wait_for(Option::is_some)).await;
         let seen = seen.expect("the sender is here");
@@ -202,13 +205,13 @@ impl Here {
     }
 }
 
-fn scene() -> (Option<String>, bool) {
+fn scene() -> Seen {
     let context = rpc_runtime::Context::current();
     (context.method().map(|method| method.full_name.to_owned()), context.is_cancelled())
 }
 
 /// Says in its drop what the context is.
-struct Witness(Arc<watch::Sender<Option<(Option<String>, bool)>>>);
+struct Witness(Arc<watch::Sender<Option<Seen>>>);
 
 impl Drop for Witness {
     fn drop(&mut self) {
@@ -311,7 +314,7 @@ impl Tides for Here {
     async fn elsewhere(&self, address: &str, values: Streaming<u64>) -> Result<u64, Status> {
         TidesClient::new(rpc_runtime::Channel::connect(address).await?).total(values).await
     }
-    fn scene(&self) -> impl Stream<Item = (Option<String>, bool)> {
+    fn scene(&self) -> impl Stream<Item = Seen> {
         let witness = Witness(Arc::clone(&self.dropped_in));
         self.watched(stream::repeat_with(move || {
             let _witness = &witness;
