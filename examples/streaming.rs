@@ -1,5 +1,5 @@
-//! The three kinds of stream, each read off a method's signature: items from the server, items from the client, and both
-//! at once. `cargo run --example streaming`
+//! The three kinds of stream, each read off a method's signature: items from the server, items from the client, and
+//! both at once. `cargo run --example streaming`
 
 use futures_util::{StreamExt, future::ready, stream as streams};
 use rpc_runtime::{prelude::*, stream, testing};
