@@ -71,8 +71,9 @@ impl Response {
     }
 
     /// Puts another body in place of each item as it passes, and of the service's own error if the items end with one.
-    /// The other side must undo what changes the bytes. An item longer than `max_message` ends the stream with
-    /// `RESOURCE_EXHAUSTED`, and a panic of `change` does with `INTERNAL`. Without items it does nothing.
+    /// The other side must undo what changes the bytes. At the server an item that is then longer than `max_message`
+    /// ends the stream with `RESOURCE_EXHAUSTED`. A panic of `change` ends it with `INTERNAL`. Without items this does
+    /// nothing.
     pub fn map_items(&mut self, change: impl FnMut(Body) -> Body + Send + 'static) {
         self.items.wrap(|items| Mapped::items(items, change));
     }
