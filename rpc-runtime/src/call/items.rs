@@ -84,8 +84,8 @@ pub(crate) fn items_spent() -> Status {
     Status::of_call(Code::FailedPrecondition, text).not_executed()
 }
 
-/// The items of a request or response that can be cloned: the first who asks gets them, with what layers have put around
-/// his clone.
+/// The items of a request or response that can be cloned: the first who asks gets them, with what layers have put
+/// around his clone.
 #[derive(Clone, Default)]
 pub(crate) struct SharedItems {
     items: Option<Shared<Items>>,

@@ -136,3 +136,87 @@ pub(super) fn panicked(panic: Box<dyn Any + Send>) -> Status {
     let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
     status
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::VecDeque,
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering::SeqCst},
+        },
+        task::Waker,
+    };
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::call::Answer;
+
+    /// Chunks of items, and the cost that was told to be taken of them.
+    struct Chunks(VecDeque<Vec<usize>>, Arc<AtomicUsize>);
+
+    impl Source for Chunks {
+        fn poll_items(&mut self, _: &mut Context<'_>, out: &mut Vec<u8>, _: usize) -> Poll<Pulled> {
+            assert!(out.is_empty());
+            let Some(lengths) = self.0.pop_front() else {
+                return Poll::Ready(Pulled::End(Answer::of_status(Status::internal("no more"))));
+            };
+            for length in &lengths {
+                let start = out.len();
+                out.resize(start + 1 + length, 7);
+                close_item(out, start, 1);
+            }
+            Poll::Ready(Pulled::Items(lengths.iter().map(|length| length + ITEM_COST).sum()))
+        }
+
+        fn taken(&mut self, cost: usize) {
+            self.1.fetch_add(cost, SeqCst);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn changed_items_keep_to_frames_and_room_and_give_back_what_the_unchanged_ones_cost(
+            chunks in proptest::collection::vec(proptest::collection::vec(0_usize..9_000, 1..20), 0..6),
+            times in 0_usize..20,
+            room in 0_usize..100_000,
+            told in 1_usize..50_000,
+        ) {
+            let all: Vec<usize> = chunks.iter().flatten().copied().collect();
+            let taken = Arc::new(AtomicUsize::new(0));
+            let source = Items::new(Chunks(chunks.into(), Arc::clone(&taken)));
+            let mut mapped = Mapped::items(source, move |body: Body| body.bytes().repeat(times).into());
+            let (mut seen, mut cx) = (Vec::new(), Context::from_waker(Waker::noop()));
+            loop {
+                let mut out = Vec::new();
+                let mut cost = match mapped.poll(&mut cx, &mut out, room) {
+                    Poll::Ready(Pulled::Items(cost)) => cost,
+                    other => {
+                        let ended = matches!(other, Poll::Ready(Pulled::End(_)));
+                        prop_assert!(ended);
+                        break;
+                    }
+                };
+                let (mut rest, mut lengths) = (&out[..], Vec::new());
+                while let Some(item) = take_item(&mut rest) {
+                    lengths.push(item.len());
+                }
+                prop_assert!(rest.is_empty());
+                prop_assert!(lengths.len() == 1 || out.len() <= MAX_PART);
+                prop_assert_eq!(cost, lengths.iter().map(|length| length + ITEM_COST).sum::<usize>());
+                let last = lengths.last().map_or(0, |length| length + ITEM_COST);
+                prop_assert!(lengths.len() == 1 || cost - last < room);
+                seen.extend(lengths);
+                while cost > 0 {
+                    let part = cost.min(told);
+                    mapped.taken(part);
+                    cost -= part;
+                }
+                let given: usize = all[..seen.len()].iter().map(|length| length + ITEM_COST).sum();
+                prop_assert_eq!(taken.load(SeqCst), given);
+            }
+            prop_assert_eq!(seen, all.iter().map(|length| length * times).collect::<Vec<_>>());
+        }
+    }
+}

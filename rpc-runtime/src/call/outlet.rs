@@ -1,5 +1,5 @@
-//! Where a producer puts its items, encoded, until whoever pulls them takes them out: between the two polls of one task,
-//! so that nothing is woken and nothing waits here.
+//! Where a producer puts its items, encoded, until whoever pulls them takes them out: between the two polls of one
+//! task, so that nothing is woken and nothing waits here.
 
 use std::{
     future::poll_fn,

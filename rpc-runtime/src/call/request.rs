@@ -103,9 +103,10 @@ impl Request {
         self.items.are_there()
     }
 
-    /// Puts another body in place of each item that the caller sends, as it is sent, or as the handler takes it. The other
-    /// side must undo what changes the bytes. An item longer than `max_message` fails the call with `RESOURCE_EXHAUSTED`,
-    /// and a panic of `change` does with `INTERNAL`. Without items it does nothing.
+    /// Puts another body in place of each item that the caller sends: as it is sent, or as the handler takes it. The
+    /// other side must undo what changes the bytes. At the client an item that is then longer than `max_message` fails
+    /// the call with `RESOURCE_EXHAUSTED`. A panic of `change` is `INTERNAL`: at the client it fails the call, at the
+    /// server it ends the handler's stream. Without items this does nothing.
     pub fn map_items(&mut self, change: impl FnMut(Body) -> Body + Send + 'static) {
         self.items.wrap(|items| Mapped::items(items, change));
     }

@@ -10,8 +10,8 @@ use crate::{
     status::{Code, Status},
 };
 
-/// What a handler answered: its value, or the service's own error. Of a method that returns a stream: that it has accepted
-/// the call, and the items that follow.
+/// What a handler answered: its value, or the service's own error. Of a method that returns a stream: that it has
+/// accepted the call, and the items that follow.
 #[derive(Debug, Clone)]
 pub struct Response {
     is_service_error: bool,
@@ -70,18 +70,19 @@ impl Response {
         self.items.are_there()
     }
 
-    /// Puts another body in place of each item as it passes, and of the service's own error if the items end with one. The
-    /// other side must undo what changes the bytes. An item longer than `max_message` ends the stream with
-    /// `RESOURCE_EXHAUSTED`, and a panic of `change` does with `INTERNAL`. Without items it does nothing.
+    /// Puts another body in place of each item as it passes, and of the service's own error if the items end with one.
+    /// The other side must undo what changes the bytes. At the server an item that is then longer than `max_message`
+    /// ends the stream with `RESOURCE_EXHAUSTED`. A panic of `change` ends it with `INTERNAL`. Without items this does
+    /// nothing.
     pub fn map_items(&mut self, change: impl FnMut(Body) -> Body + Send + 'static) {
         self.items.wrap(|items| Mapped::items(items, change));
     }
 
-    /// Tells, once, how the items that follow have ended, when whoever consumes them gets to know it: the caller, or at a
-    /// server the connection. It is told as the outcome of a call without items would be seen: `Ok` when they are
-    /// complete, `Ok` of a [service error](Self::is_service_error) with its encoded bytes and the metadata of the end, or
-    /// a status; `CANCELLED` when they are dropped before their end, also because the call's time is over. Without items
-    /// it is told this response, at once.
+    /// Tells, once, how the items that follow have ended, when whoever consumes them gets to know it: the caller, or at
+    /// a server the connection. It is told as the outcome of a call without items would be seen: `Ok` when they are
+    /// complete, `Ok` of a [service error](Self::is_service_error) with its encoded bytes and the metadata of the end,
+    /// or a status; `CANCELLED` when they are dropped before their end, also because the call's time is over. Without
+    /// items it is told this response, at once.
     ///
     /// ```
     /// # use rpc_runtime::{Status, middleware::{Response, from_fn}};

@@ -1,4 +1,5 @@
-//! The items of a call in the same process: they end with their call, and with the channel, as those of a connection do.
+//! The items of a call in the same process: they end with their call, and with the channel, as those of a connection
+//! do.
 
 use std::{
     future::pending,

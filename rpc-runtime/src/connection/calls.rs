@@ -13,7 +13,9 @@ use tokio::time::Instant;
 
 use super::{
     frames::{Frames, TakenBack},
-    slot::{Abandoned, CallId, NOT_BEGUN, Opened, Polled, Slot, Stage, VALUE_FOR_ITEMS, no_room, taken_already},
+    slot::{
+        Abandoned, CallId, NOT_BEGUN, Opened, Polled, Slot, Stage, VALUE_FOR_ITEMS, Withdrawn, no_room, taken_already,
+    },
     streams::Streams,
 };
 use crate::{
@@ -205,7 +207,14 @@ impl Calls {
         let stream = stream.map(|key| self.streams.release(key));
         let mut cancelled = false;
         match &stage {
-            Stage::Sent(_) => cancelled = self.withdraw(id, wire_id, frames, true),
+            Stage::Sent(_) => match self.withdraw(id, wire_id, frames) {
+                Withdrawn::Whole => self.release(id.index),
+                Withdrawn::Cut => cancelled = true,
+                Withdrawn::Nothing => {
+                    wire::put_cancel(&mut frames.small, wire_id);
+                    cancelled = true;
+                }
+            },
             Stage::Queued(request) => {
                 self.release(id.index);
                 self.leave_queue(request.held());
@@ -344,7 +353,7 @@ impl Calls {
             _ => None,
         };
         let (status, open) = if waited.is_none() {
-            let on_the_wire = self.withdraw(id, wire_id, frames, false);
+            let on_the_wire = self.withdraw(id, wire_id, frames) != Withdrawn::Whole;
             let status = Status::of_call(Code::DeadlineExceeded, "no answer came in time");
             let unsent = "the request could not be written in time";
             let unsent = Status::of_call(Code::DeadlineExceeded, unsent).not_executed();
@@ -360,29 +369,20 @@ impl Calls {
         waker
     }
 
-    /// Takes a request back from the output as far as it has not left; `true` when the peer knows of the call.
-    /// The slot stays as it is when it does, and is released when it does not and `release` is set.
-    fn withdraw(&mut self, id: CallId, wire_id: u64, frames: &mut Frames, release: bool) -> bool {
+    /// Takes a request back from the output as far as it has not left. The peer is told at once of one that was cut.
+    fn withdraw(&mut self, id: CallId, wire_id: u64, frames: &mut Frames) -> Withdrawn {
         match frames.take_back(wire_id) {
             TakenBack::Whole(bytes) => {
                 self.leaves(id.index);
                 self.window += bytes as u64;
-                if release {
-                    self.release(id.index);
-                }
-                false
+                Withdrawn::Whole
             }
             TakenBack::Rest(bytes) => {
                 self.window += bytes as u64;
                 wire::put_cancel(&mut frames.small, wire_id);
-                true
+                Withdrawn::Cut
             }
-            TakenBack::Gone => {
-                if release {
-                    wire::put_cancel(&mut frames.small, wire_id);
-                }
-                true
-            }
+            TakenBack::Gone => Withdrawn::Nothing,
         }
     }
 

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::VecDeque, time::Duration};
 use bytes::Bytes;
 
 use crate::{
-    buffer,
+    buffer::{self, Reused},
     call::{Ending, OutgoingRequest, Reply, ServiceName},
     metadata::Metadata,
     router::Finished,
@@ -22,10 +22,24 @@ const BATCH: usize = 256 * 1_024;
 #[derive(Debug, Default)]
 pub(super) struct Frames {
     pub(super) small: Vec<u8>,
-    large: VecDeque<Large>,
+    /// In turn, each with what waits of one call.
+    large: VecDeque<Lane>,
     large_bytes: usize,
     /// What the large messages hold: each all of its memory until its last part leaves.
     large_held: usize,
+}
+
+/// The large messages of one call, and what must not overtake them.
+#[derive(Debug)]
+struct Lane {
+    first: Large,
+    behind: VecDeque<Large>,
+}
+
+impl Lane {
+    fn iter(&self) -> impl Iterator<Item = &Large> {
+        std::iter::once(&self.first).chain(&self.behind)
+    }
 }
 
 /// A message of which some parts may have left.
@@ -39,6 +53,18 @@ struct Large {
     /// The memory of the body, of which the parts that have left are a piece.
     held: usize,
     begun: bool,
+}
+
+impl Large {
+    /// The next frame: what stands before its body, and that.
+    fn next_part(&mut self, length: usize) -> [Bytes; 2] {
+        let part = self.body.split_to(length);
+        let header = std::mem::take(&mut self.header);
+        let mut prefix = Vec::with_capacity(wire::PREFIX + header.len());
+        wire::put_head(&mut prefix, self.kind, self.id, !self.body.is_empty(), &header, part.len());
+        self.begun = true;
+        [Bytes::from(prefix), part]
+    }
 }
 
 /// What became of a large message that is taken back.
@@ -73,10 +99,10 @@ impl Frames {
 
     /// Whether a request is leaving in parts, or waits to.
     pub(super) fn has_large_requests(&self) -> bool {
-        self.large.iter().any(|large| large.kind == Kind::Request)
+        self.large.iter().flat_map(Lane::iter).any(|large| large.kind == Kind::Request)
     }
 
-    /// Moves all frames of `other` behind those that are here.
+    /// Moves all frames of `other`, which are of other calls, behind those that are here.
     pub(super) fn append(&mut self, other: &mut Self) {
         if self.small.is_empty() {
             std::mem::swap(&mut self.small, &mut other.small);
@@ -164,24 +190,34 @@ impl Frames {
 
     fn push_large(&mut self, kind: Kind, id: u64, header: Vec<u8>, body: Vec<u8>) {
         let held = body.capacity() + header.capacity();
+        self.push_held(kind, id, header, Bytes::from(body), held);
+    }
+
+    fn push_held(&mut self, kind: Kind, id: u64, header: Vec<u8>, body: Bytes, held: usize) {
         self.large_bytes += body.len();
         self.large_held += held;
-        self.large.push_back(Large { kind, id, header, body: Bytes::from(body), held, begun: false });
+        let large = Large { kind, id, header, body, held, begun: false };
+        match self.large.iter_mut().find(|lane| lane.first.id == id) {
+            Some(lane) => lane.behind.push_back(large),
+            None => self.large.push_back(Lane { first: large, behind: VecDeque::new() }),
+        }
     }
 
     /// Takes back what has not left of a large request, and of the items behind it.
     pub(super) fn take_back(&mut self, id: u64) -> TakenBack {
         let mut taken = TakenBack::Gone;
         let (bytes, held) = (&mut self.large_bytes, &mut self.large_held);
-        self.large.retain(|large| {
-            if large.id != id {
+        self.large.retain(|lane| {
+            if lane.first.id != id {
                 return true;
             }
-            let left = large.body.len();
-            *bytes -= left;
-            *held -= large.held;
-            if large.kind == Kind::Request {
-                taken = if large.begun { TakenBack::Rest(left) } else { TakenBack::Whole(left) };
+            for large in lane.iter() {
+                let left = large.body.len();
+                *bytes -= left;
+                *held -= large.held;
+                if large.kind == Kind::Request {
+                    taken = if large.begun { TakenBack::Rest(left) } else { TakenBack::Whole(left) };
+                }
             }
             false
         });
@@ -197,7 +233,8 @@ impl Frames {
             return;
         }
         let header = total(&items).map(wire::total_header).unwrap_or_default();
-        self.push_large(Kind::Message, id, header, items);
+        let held = items.capacity() + header.capacity();
+        self.push_held(Kind::Message, id, header, Bytes::from_owner(Reused(items)), held);
     }
 
     /// The method has accepted the call of the peer.
@@ -241,51 +278,47 @@ impl Frames {
         }
     }
 
-    /// It is the others' turn. What follows of the same call goes with it, so that its frames keep their order.
-    fn give_way(&mut self, large: Large) {
-        let id = large.id;
-        if !self.has_large_of(id) {
-            self.large.push_back(large);
-            return;
-        }
-        let (followers, others) = std::mem::take(&mut self.large).into_iter().partition(|other| other.id == id);
-        let followers: VecDeque<Large> = followers;
-        self.large = others;
-        self.large.push_back(large);
-        self.large.extend(followers);
-    }
-
     fn has_large_of(&self, id: u64) -> bool {
-        self.large.iter().any(|large| large.id == id)
+        self.large.iter().any(|lane| lane.first.id == id)
     }
 
-    /// The next write: all small frames and one part of each of the next large messages, in turn. `spare` becomes
+    /// The next write: all small frames, and of each of the next calls with large messages one part, or what there is
+    /// of short ones up to that size, in turn. `spare` becomes
     /// the next buffer of small frames; `begun` is told the id and the offset of each large message that begins.
     pub(super) fn next_batch(&mut self, spare: Vec<u8>, mut begun: impl FnMut(u64, usize)) -> Batch {
         let head = std::mem::replace(&mut self.small, spare);
         let mut total = head.len();
         let mut tail = VecDeque::new();
-        let mut turns = self.large.len();
+        let mut turns: usize = self.large.iter().map(|lane| 1 + lane.behind.len()).sum();
         while turns > 0 && total < BATCH {
             turns -= 1;
-            let Some(mut large) = self.large.pop_front() else { break };
-            if !large.begun && large.kind == Kind::Request {
-                begun(large.id, total);
-            }
-            let part = large.body.split_to(large.body.len().min(MAX_PART));
-            let more = !large.body.is_empty();
-            let header = std::mem::take(&mut large.header);
-            let mut prefix = Vec::with_capacity(wire::PREFIX + header.len());
-            wire::put_head(&mut prefix, large.kind, large.id, more, &header, part.len());
-            total += prefix.len() + part.len();
-            self.large_bytes -= part.len();
-            tail.push_back(Bytes::from(prefix));
-            tail.push_back(part);
-            large.begun = true;
-            if more {
-                self.give_way(large);
-            } else {
+            let Some(mut lane) = self.large.pop_front() else { break };
+            let mut turn = 0;
+            let waits = loop {
+                let large = &mut lane.first;
+                let length = large.body.len().min(MAX_PART);
+                if turn > 0 && turn + length > MAX_PART {
+                    break true;
+                }
+                turn += length;
+                if !large.begun && large.kind == Kind::Request {
+                    begun(large.id, total);
+                }
+                let [prefix, part] = large.next_part(length);
+                total += prefix.len() + part.len();
+                tail.extend([prefix, part]);
+                self.large_bytes -= length;
+                if !large.body.is_empty() {
+                    break true;
+                }
                 self.large_held -= large.held;
+                match lane.behind.pop_front() {
+                    Some(next) => lane.first = next,
+                    None => break false,
+                }
+            };
+            if waits {
+                self.large.push_back(lane);
             }
         }
         Batch { head, tail, written: 0, left: total }

@@ -97,6 +97,16 @@ pub(super) enum Polled {
     OtherWaker,
 }
 
+/// How much of a request did not leave any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Withdrawn {
+    /// All: the peer does not know of the call.
+    Whole,
+    /// A part: the peer was told by a Cancel.
+    Cut,
+    Nothing,
+}
+
 pub(super) fn taken_already() -> Answer {
     Answer::of_status(Status::internal("the outcome of a call was taken twice"))
 }

@@ -2,6 +2,7 @@
 //! and the hand-over of the right to write.
 
 mod frames;
+mod frames_model;
 mod hand_over;
 #[cfg(shuttle)]
 pub(super) mod interleavings;
@@ -10,7 +11,9 @@ mod peer;
 mod pending;
 mod pending_model;
 mod pipe;
+mod room;
 mod scripted;
+mod streaming_model;
 mod streams;
 
 use std::{

@@ -151,37 +151,33 @@ async fn a_layer_can_wrap_each_item_in_both_directions_and_the_error_behind_them
     assert_eq!(status.unwrap().code(), Code::Internal, "the item was flipped, and nobody flipped it back");
 }
 
-/// Makes each body this many times as long, with a mark before it; and the opposite.
+/// Makes each body so many times as long.
 fn stretch(times: usize) -> impl FnMut(Body) -> Body + Send + 'static {
-    move |body| body.bytes().repeat(times).into()
+    resize(times, false)
 }
 
-fn shrink(times: usize) -> impl FnMut(Body) -> Body + Send + 'static {
-    move |body| body.bytes()[..body.bytes().len() / times].to_vec().into()
+/// The same, or its opposite.
+fn resize(times: usize, back: bool) -> impl FnMut(Body) -> Body + Send + 'static {
+    move |body| {
+        let bytes = body.bytes();
+        if back { bytes[..bytes.len() / times].to_vec().into() } else { bytes.repeat(times).into() }
+    }
 }
 
 #[tokio::test]
 async fn items_that_a_layer_makes_longer_or_shorter_keep_to_their_frames_and_windows() {
-    let changing = |back: bool, times: usize| {
+    let changing = |times: usize, back: bool| {
         from_fn(move |mut call: Request, next| async move {
-            if back {
-                call.map_items(shrink(times));
-            } else {
-                call.map_items(stretch(times));
-            }
+            call.map_items(resize(times, back));
             let mut response = next.run(call).await?;
-            if back {
-                response.map_items(stretch(times));
-            } else {
-                response.map_items(shrink(times));
-            }
+            response.map_items(resize(times, !back));
             Ok(response)
         })
     };
     // Short items in many frames, items of about a frame, and items longer than a frame: each many windows long.
     for (items, bytes, times) in [(20_000, 10, 40), (200, 2_000, 30), (40, 40_000, 5)] {
-        let server = server(&Source::new()).layer(changing(true, times));
-        let (feed, _link) = linked(server, plain().layer(changing(false, times))).await;
+        let server = server(&Source::new()).layer(changing(times, true));
+        let (feed, _link) = linked(server, plain().layer(changing(times, false))).await;
         let (texts, status) = collect(feed.texts(items, bytes).await.unwrap()).await;
         assert!(status.is_none(), "{status:?}");
         assert!(texts.len() as u64 == items && texts.iter().all(|text| text.len() as u64 == bytes));

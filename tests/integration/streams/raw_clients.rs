@@ -247,7 +247,8 @@ async fn a_peer_that_goes_above_the_limit_of_streams_is_refused_and_counted() {
     assert_eq!(answer.code(), 1, "{answer:?}");
 }
 
-/// The terminal frame of a call. What may stand before it is passed over: items, credit, and that nobody takes any more.
+/// The terminal frame of a call. What may stand before it is passed over: items, credit, and that nobody takes any
+/// more.
 async fn reply(peer: &mut Peer<DuplexStream>, id: u64) -> raw::Frame {
     loop {
         let frame = peer.frame().await;

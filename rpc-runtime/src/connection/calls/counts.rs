@@ -18,6 +18,12 @@ impl Calls {
         self.held
     }
 
+    /// Calls on the wire with streams.
+    #[cfg(test)]
+    pub(in crate::connection) fn streaming(&self) -> u32 {
+        self.streaming
+    }
+
     /// Calls in flight that nobody waits for: they are looked for.
     pub(in crate::connection) fn abandoned(&self) -> usize {
         let abandoned = |slot: &&Slot| matches!(slot.stage, Stage::Abandoned | Stage::Ended { open: true, .. });

@@ -2,7 +2,7 @@
 
 use std::task::Waker;
 
-use super::{CallId, Calls, Frames, Opened, Polled, Stage, taken_already};
+use super::{CallId, Calls, Frames, Opened, Polled, Stage, Withdrawn, taken_already};
 use crate::{
     call::{Answer, Ending, OutgoingRequest, Reception},
     connection::streams::Key,
@@ -12,6 +12,11 @@ use crate::{
 };
 
 impl Calls {
+    /// Whether there is but one call with streams, and none without, as far as this table knows.
+    pub(in crate::connection) fn is_alone(&self) -> bool {
+        self.in_flight + self.streams.served() == 1
+    }
+
     /// The stream of a call that waits or is on the wire.
     pub(in crate::connection) fn stream(&self, id: CallId) -> Option<Key> {
         self.slot(id)?.stream
@@ -59,11 +64,11 @@ impl Calls {
             return;
         }
         let id = CallId { index, generation: self.slots[index as usize].generation };
-        let on_the_wire = self.withdraw(id, wire_id, frames, false);
-        if on_the_wire {
+        let withdrawn = self.withdraw(id, wire_id, frames);
+        if withdrawn == Withdrawn::Nothing {
             wire::put_cancel(&mut frames.small, wire_id);
         }
-        let waker = self.settle(index, Answer::of_status(status), on_the_wire);
+        let waker = self.settle(index, Answer::of_status(status), withdrawn != Withdrawn::Whole);
         self.streams.woken.extend(waker);
     }
 

@@ -308,6 +308,7 @@ impl Driver {
             }
             Kind::Ping => self.pong = Some(frame.id),
             Kind::Credit if frame.id == 0 => return self.incoming.on_credit(frame.body, self.admission.now),
+            Kind::Message if frame.id == 0 => return Verdict::Fault,
             Kind::Credit | Kind::Message => return self.on_stream(frame),
             Kind::GoAway => {
                 let header = match GoAwayHeader::decode(frame.header) {
@@ -316,7 +317,7 @@ impl Driver {
                 };
                 return self.on_go_away(&header);
             }
-            Kind::End if self.shared.opens(frame.id) => {
+            Kind::End if self.shared.opens(frame.id) || frame.id == 0 => {
                 self.stream_frames.forget(frame.id);
                 return self.incoming.on_end(frame, self.admission.now);
             }

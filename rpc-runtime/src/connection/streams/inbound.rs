@@ -1,4 +1,5 @@
-//! One direction of a stream at its receiver: what has come and was not taken, and what the sender may still send. Pure.
+//! One direction of a stream at its receiver: what has come and was not taken, and what the sender may still send.
+//! Pure.
 
 use std::{collections::VecDeque, mem, task::Waker, time::Duration};
 
@@ -236,7 +237,12 @@ pub(in crate::connection) enum Bytes<'a> {
 impl<'a> Bytes<'a> {
     /// Copies what is too long for it to be done under a lock.
     pub(in crate::connection) fn of(bytes: &'a [u8]) -> Self {
-        if bytes.len() <= SMALL { Self::Borrowed(bytes) } else { Self::Owned(bytes.to_vec()) }
+        if bytes.len() <= SMALL {
+            return Self::Borrowed(bytes);
+        }
+        let mut copy = crate::buffer::take_for(bytes.len());
+        copy.extend_from_slice(bytes);
+        Self::Owned(copy)
     }
 
     fn into_vec(self) -> Vec<u8> {

@@ -1,6 +1,6 @@
 //! The streams of all calls of a connection, of both ends: for each, what has come and was not taken, and what may be
-//! sent. Pure: no I/O, no clock; wakers and what is to be dropped are handed out. Which frame may come in which state is
-//! in the table of `tests/streams.rs`, as in PROTOCOL.md.
+//! sent. Pure: no I/O, no clock; wakers and what is to be dropped are handed out. Which frame may come in which state
+//! is in the table of `tests/streams.rs`, as in PROTOCOL.md.
 
 mod inbound;
 mod outbound;
@@ -336,10 +336,17 @@ impl Streams {
         (self.slots.len() - self.free.len(), self.served.len(), self.held)
     }
 
+    /// How many are remembered to wait for the output.
+    #[cfg(test)]
+    pub(super) fn stalled(&self) -> usize {
+        self.stalled.len()
+    }
+
     /// Frees what an idle connection does not need.
     pub(super) fn shrink(&mut self) {
         if self.free.len() == self.slots.len() {
-            (self.stalled, self.woken) = (Vec::new(), Vec::new());
+            self.stalled = Vec::new();
+            self.woken.shrink_to_fit();
             self.served.shrink_to_fit();
         }
     }

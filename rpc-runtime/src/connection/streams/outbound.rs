@@ -15,9 +15,9 @@ pub(in crate::connection) struct Outbound {
     credit: i64,
     /// Something of it was sent.
     begun: bool,
-    waker: Option<Waker>,
     /// It waits for the output to have room.
     stalled: bool,
+    waker: Option<Waker>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub(in crate::connection) enum Room {
 
 impl Outbound {
     pub(super) fn new() -> Self {
-        Self { state: State::Waiting, credit: 0, begun: false, waker: None, stalled: false }
+        Self { state: State::Waiting, credit: 0, begun: false, stalled: false, waker: None }
     }
 
     /// The request is on its way: items may follow, of this cost.
@@ -101,7 +101,7 @@ impl Outbound {
         self.waker.take()
     }
 
-    /// Who sends waits for the output to have room. `false`: it did so already.
+    /// The output has no room. `true`: that is news.
     pub(super) fn stall(&mut self) -> bool {
         !std::mem::replace(&mut self.stalled, true)
     }

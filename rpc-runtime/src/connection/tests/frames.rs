@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Seen, body, parse_all};
+use super::{Seen, body, frames_model::packed, parse_all};
 use crate::{
     call::{Reply, ServiceName},
     connection::frames::{Batch, Frames, TakenBack, request_header},
@@ -20,7 +20,7 @@ fn push(frames: &mut Frames, id: u64, body: &[u8]) -> bool {
 }
 
 /// All bytes of a batch, taken `step` at a time.
-fn bytes_of(mut batch: Batch, step: usize) -> Vec<u8> {
+pub(super) fn bytes_of(mut batch: Batch, step: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     while batch.left() > 0 {
         let mut slices = [std::io::IoSlice::new(&[]); 3];
@@ -232,4 +232,30 @@ fn no_header_of_a_reply_is_above_what_its_caller_takes() {
             assert!(header <= max_header, "{header} bytes above {max_header}, reply {at}");
         }
     }
+}
+
+/// A turn of one call is one part, however much of it waits behind that.
+#[test]
+fn a_stream_of_long_items_takes_no_more_than_its_turn() {
+    let mut frames = Frames::default();
+    push(&mut frames, 2, &body(2, 8 * MAX_PART));
+    for item in 0..8 {
+        frames.push_items(4, packed(item, 40 * KIB));
+    }
+    let mut order = Vec::new();
+    while !frames.is_empty() {
+        order.extend(next(&mut frames).iter().map(|frame| frame.id));
+    }
+    assert_eq!(order, [2, 4].repeat(8));
+}
+
+/// Short items that wait behind a long one do not wait for others once for each of them.
+#[test]
+fn short_items_behind_a_long_one_leave_together() {
+    let mut frames = Frames::default();
+    push(&mut frames, 2, &body(2, 8 * MAX_PART));
+    frames.push_items(4, packed(0, 5 * KIB));
+    (1..100).for_each(|item| frames.push_items(4, packed(item, 10)));
+    let order: Vec<_> = next(&mut frames).iter().map(|frame| frame.id).collect();
+    assert_eq!((order[0], &order[1..101]), (2, &[4; 100][..]));
 }
