@@ -331,7 +331,7 @@ impl Streams {
     }
 
     /// How many streams there are, how many of those are of the peer's calls, and what they hold.
-    #[cfg(all(test, shuttle))]
+    #[cfg(test)]
     pub(super) fn left(&self) -> (usize, usize, usize) {
         (self.slots.len() - self.free.len(), self.served.len(), self.held)
     }
