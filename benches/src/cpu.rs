@@ -22,7 +22,9 @@ pub struct Spent {
 
 /// What was spent between two moments.
 pub struct Spending {
+    /// By this process.
     pub client: Duration,
+    /// By the other.
     pub server: Duration,
     /// Cores that other processes took, or the host of a virtual machine; good to a few hundredths.
     pub others: f64,

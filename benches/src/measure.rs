@@ -1,4 +1,4 @@
-//! One measurement: a fresh server, a fresh client runtime, some warm-up, and a window in which calls count.
+//! One measurement: a fresh server, a fresh client runtime, some warm-up, and a window in which things count.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,9 +15,9 @@ use crate::window::{Tally, Window};
 pub struct Settings {
     /// How often everything is measured.
     pub rounds: u32,
-    /// What passes before a call counts.
+    /// What passes before anything counts.
     pub warm_up: Duration,
-    /// For how long calls count.
+    /// For how long things count.
     pub window: Duration,
     /// How often to repeat a measurement that other processes disturbed.
     pub retries: u32,
@@ -44,30 +44,38 @@ impl Settings {
 pub struct Record {
     /// Counted from 1.
     pub round: u32,
+    /// What was to be done.
     pub row: &'static Row,
+    /// Who did it.
     pub subject: &'static str,
+    /// The measurement, or why there is none.
     pub outcome: Result<Measurement, String>,
 }
 
 /// What the window showed.
 pub struct Measurement {
-    pub calls_per_second: f64,
-    /// The median and the 99th percentile in µs, if there was one call at a time.
+    /// Calls or items.
+    pub per_second: f64,
+    /// The median and the 99th percentile in µs, if there was one thing at a time.
     pub latency_us: Option<[f64; 2]>,
+    /// Of this process.
     pub client: Cost,
+    /// Of the other.
     pub server: Cost,
     /// Cores that other processes took.
     pub others: f64,
 }
 
-/// What a call costs one side.
+/// What a call or an item costs one side.
 pub struct Cost {
+    /// User and system time in µs.
     pub cpu_us: f64,
+    /// Allocations and reallocations.
     pub allocations: f64,
 }
 
 /// Measures, and again while others disturb it; the least disturbed measurement counts.
-pub fn measure(subject: &'static Subject, row: &Row, settings: &Settings) -> Result<Measurement, Failure> {
+pub fn measure(subject: &'static Subject, row: &'static Row, settings: &Settings) -> Result<Measurement, Failure> {
     let mut best = measure_once(subject, row, settings)?;
     for _ in 0..settings.retries {
         if best.others <= Settings::DISTURBED {
@@ -82,11 +90,11 @@ pub fn measure(subject: &'static Subject, row: &Row, settings: &Settings) -> Res
 }
 
 /// Takes about the warm-up and the window, and never longer than [`PATIENCE`] on top for each thing it waits for.
-fn measure_once(subject: &'static Subject, row: &Row, settings: &Settings) -> Result<Measurement, Failure> {
+fn measure_once(subject: &'static Subject, row: &'static Row, settings: &Settings) -> Result<Measurement, Failure> {
     let mut server = Server::start(subject, row)?;
     let runtime = server::runtime(row.one_core)?;
-    let window = Window::new(row.outstanding);
-    let calls = runtime.spawn((subject.drive)(server.address().to_owned(), window.clone()));
+    let window = Window::new(row);
+    let work = runtime.spawn((subject.drive)(server.address().to_owned(), window.clone()));
 
     thread::sleep(settings.warm_up);
     let server_allocations = server.allocations()?;
@@ -100,23 +108,23 @@ fn measure_once(subject: &'static Subject, row: &Row, settings: &Settings) -> Re
     let client_allocations = allocations::count() - client_allocations;
     let spent = Spent::so_far(server.process_id())?.since(&earlier);
 
-    let tallies = runtime.block_on(async { timeout(PATIENCE, calls).await });
+    let tallies = runtime.block_on(async { timeout(PATIENCE, work).await });
     runtime.shutdown_timeout(PATIENCE);
-    let tallies = tallies.map_err(|_| format!("calls were still under way {} s later", PATIENCE.as_secs()))???;
+    let tallies = tallies.map_err(|_| format!("it was still under way {} s later", PATIENCE.as_secs()))???;
     // Asked only now that the server is idle, because a busy one is slow to answer; the calls that were under way when
     // the window closed make up for those that were when it opened.
     let server_allocations = server.allocations()? - server_allocations;
 
-    let completed: u64 = tallies.iter().map(Tally::calls).sum();
+    let completed: u64 = tallies.iter().map(Tally::count).sum();
     if completed == 0 {
-        return Err("no call completed".into());
+        return Err("nothing completed".into());
     }
     let cost = |spent: Duration, allocations: u64| Cost {
         cpu_us: spent.as_secs_f64() * 1e6 / completed as f64,
         allocations: allocations as f64 / completed as f64,
     };
     Ok(Measurement {
-        calls_per_second: completed as f64 / open_for.as_secs_f64(),
+        per_second: completed as f64 / open_for.as_secs_f64(),
         latency_us: latency_us(tallies),
         client: cost(spent.client, client_allocations),
         server: cost(spent.server, server_allocations),

@@ -19,7 +19,10 @@ use proc_macro::TokenStream;
 /// implementation of the trait to callers. The trait itself gains the supertraits `Send + Sync + 'static`, and each
 /// `async fn` becomes a `fn` that returns `impl Future + Send`; implement it with plain `async fn`s.
 ///
-/// ```ignore
+/// ```
+/// # use rpc_runtime::prelude::*;
+/// # #[derive(serde::Serialize, serde::Deserialize)]
+/// # pub struct Overflow;
 /// #[rpc_service]
 /// pub trait Arith {
 ///     /// Adds the two numbers.
@@ -30,12 +33,89 @@ use proc_macro::TokenStream;
 ///
 /// # Methods
 ///
-/// A method is an `async fn` with `&self` and at most 16 arguments, owned or borrowed. Borrowed ones (`&str`, `&[T]`,
-/// `&T`, `Option<&T>`) are encoded where the client's method is called, decoded as owned values on the server and lent
-/// to the handler. A method that returns a `Result` reports its error as `CallError<E>` (as `Status` where the error is
-/// one); every other method fails with `Status` only. An alias of `Result` works when it has `Result` in its name, such
-/// as `ArithResult<i64>`; any other is refused. A `Vec<u8>`, `&[u8]` or `Bytes` travels in bulk; these, `Option` and
-/// `#[async_trait]` are recognised by the last segment of their path.
+/// A method is an `async fn` (or returns a stream, see below) with `&self` and at most 16 arguments, owned or borrowed.
+/// Borrowed ones (`&str`, `&[T]`, `&T`, `Option<&T>`) are encoded where the client's method is called, decoded as owned
+/// values on the server and lent to the handler. A method that returns a `Result` reports its error as `CallError<E>`,
+/// or as `Status` where the error is one; every other method fails with `Status` only. An alias of `Result` works when
+/// it has `Result` in its name, such as `ArithResult<i64>`; any other is refused. A `Vec<u8>`, `&[u8]` or `Bytes`
+/// travels in bulk; these, `Option` and `#[async_trait]` are recognised by the last segment of their path.
+///
+/// # Streams
+///
+/// A method that returns `impl Stream<Item = T>` gives its client a `Streaming<T>`, a stream of results; it may borrow
+/// from `&self` and from its arguments. Items may be `Result<T, E>`: the first `Err` ends the stream, and is the last
+/// item that the client gets. Such a method is either a plain `fn`, and the client's call gives the stream as soon as
+/// the request is on its way; or an `async fn`, also one that returns `Result<impl Stream<Item = T>, E>`, and the call
+/// waits for what it returns: an error there is the call's.
+///
+/// An argument `Streaming<T>` is a stream that the client sends: its method takes any stream of `T` that is `Send` and
+/// `'static` in its place. A method has one such argument at most, beside up to 16 plain ones. It may answer before the
+/// stream has ended, which stops whoever sends; and it may return a stream of its own, which goes the other way at the
+/// same time.
+///
+/// ```
+/// use futures_util::{StreamExt, stream};
+/// use rpc_runtime::prelude::*;
+///
+/// #[rpc_service]
+/// pub trait Numbers {
+///     fn below(&self, limit: u64) -> impl Stream<Item = u64>;
+///     async fn names(&self, list: &str) -> Result<impl Stream<Item = String>, Status>;
+///     async fn total(&self, factor: u64, values: Streaming<u64>) -> u64;
+///     fn doubled(&self, values: Streaming<u64>) -> impl Stream<Item = Result<u64, Status>>;
+/// }
+///
+/// struct Here {
+///     names: Vec<String>,
+/// }
+///
+/// impl Numbers for Here {
+///     fn below(&self, limit: u64) -> impl Stream<Item = u64> {
+///         stream::iter(0..limit)
+///     }
+///
+///     async fn names(&self, list: &str) -> Result<impl Stream<Item = String>, Status> {
+///         if list != "guests" {
+///             return Err(Status::not_found(format!("there is no list {list}")));
+///         }
+///         Ok(stream::iter(&self.names).map(Clone::clone))
+///     }
+///
+///     async fn total(&self, factor: u64, mut values: Streaming<u64>) -> u64 {
+///         let mut total = 0;
+///         while let Some(Ok(value)) = values.next().await {
+///             total += value * factor;
+///         }
+///         total
+///     }
+///
+///     fn doubled(&self, values: Streaming<u64>) -> impl Stream<Item = Result<u64, Status>> {
+///         values.map(|value| Ok(value? * 2))
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Status> {
+/// let numbers = NumbersClient::from_service(Here { names: vec!["ada".to_owned()] });
+///
+/// let mut below = numbers.below(2).await?;
+/// while let Some(number) = below.next().await {
+///     println!("{}", number?);
+/// }
+/// let names: Vec<_> = numbers.names("guests").await?.collect().await;
+/// assert_eq!(names[0].as_deref().ok(), Some("ada"));
+/// assert!(numbers.names("hosts").await.is_err());
+///
+/// assert_eq!(numbers.total(10, stream::iter([1, 2])).await?, 30);
+/// let mut doubled = numbers.doubled(stream::iter([1, 2])).await?;
+/// assert_eq!(doubled.next().await.transpose()?, Some(2));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Streams have a task of their own, and no `#[rpc(inline)]`. `Vec<u8>` and `Bytes` travel in bulk as items too.
+/// `Streaming`, `Stream` and `BoxStream` are recognised by the last segment of their path. A stream in a box works as
+/// well, and is what `#[async_trait]` asks for: `BoxStream<'_, T>` or `Pin<Box<dyn Stream<Item = T> + Send + '_>>`.
 ///
 /// # Options of the trait
 ///
@@ -48,7 +128,7 @@ use proc_macro::TokenStream;
 ///
 /// - `name = "..."`: its name on the wire
 /// - `client = "..."`: the name of the client's method
-/// - `inline`: always run in the connection's runner, one handler after the other
+/// - `inline`: always run in the connection's runner, one handler after the other; not for streams
 /// - `task`: always run in a task of its own
 ///
 /// `#[async_trait]` written below `#[rpc_service]` is honoured, so that the trait can be used as `dyn`.

@@ -87,7 +87,7 @@ impl Method {
     /// The arguments that travel as the body of the request.
     pub(crate) fn arguments(&self) -> impl Iterator<Item = &Argument> {
         self.parameters.iter().filter_map(|parameter| match parameter {
-            Parameter::Argument(argument) => Some(argument),
+            Parameter::Argument(argument) => Some(&**argument),
             Parameter::Streaming(_) => None,
         })
     }
@@ -96,7 +96,7 @@ impl Method {
     pub(crate) fn streaming(&self) -> Option<&Streaming> {
         self.parameters.iter().find_map(|parameter| match parameter {
             Parameter::Argument(_) => None,
-            Parameter::Streaming(streaming) => Some(streaming),
+            Parameter::Streaming(streaming) => Some(&**streaming),
         })
     }
 }
@@ -121,8 +121,8 @@ pub(crate) enum Execution {
 
 /// What a method takes after `&self`.
 pub(crate) enum Parameter {
-    Argument(Argument),
-    Streaming(Streaming),
+    Argument(Box<Argument>),
+    Streaming(Box<Streaming>),
 }
 
 /// An argument that is a stream: `Streaming<T>`.
@@ -162,8 +162,8 @@ pub(crate) enum Lend {
 pub(crate) enum Output {
     /// Nothing is written.
     Unit,
-    Value(Value),
-    Stream(Stream),
+    Value(Box<Value>),
+    Stream(Box<Stream>),
 }
 
 /// A type that a method returns, or that an item of its stream has.
@@ -180,10 +180,18 @@ pub(crate) enum Shape {
     Bulk,
     /// A type named `Result`; the runtime's `Outcome` says what is in it.
     Outcome,
-    /// The same, with bytes that travel in one piece as its value: their type, and the `Result` with `()` in its place.
-    BulkOutcome { bytes: Type, empty: Type },
+    /// The same, with bytes that travel in one piece as its value.
+    BulkOutcome(Box<BulkOutcome>),
     /// A type whose name has `Result` in it: the compiler knows whether it is one.
     Unclear,
+}
+
+/// A `Result` of bytes.
+pub(crate) struct BulkOutcome {
+    /// The type of the bytes.
+    pub(crate) bytes: Type,
+    /// The `Result` with `()` in their place.
+    pub(crate) empty: Type,
 }
 
 /// A stream that a method returns.
@@ -201,5 +209,5 @@ pub(crate) enum Opening {
     /// Once an `async fn` has returned it.
     Awaited,
     /// The same, in a `Result`. This is its type, with `()` in place of the stream.
-    Fallible(Type),
+    Fallible(Box<Type>),
 }

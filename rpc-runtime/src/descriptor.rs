@@ -30,7 +30,8 @@ pub struct MethodDescriptor {
     pub output: &'static str,
     /// The type, as written, of the items that the caller sends; `None` when it sends none.
     pub items_in: Option<&'static str>,
-    /// The type, as written, of the items that the method returns, which may be a `Result`; `None` when it returns none.
+    /// The type, as written, of the items that the method returns, a `Result` if they may fail; `None` when it returns
+    /// none.
     pub items_out: Option<&'static str>,
     /// The method's documentation.
     pub docs: &'static str,

@@ -36,7 +36,8 @@
 //!
 //! - [`rpc_service`]: what a trait may look like, and its options
 //! - [`Server`] and [`ServerBuilder`]: offer services at an address; [`ServerHandle`] ends a server from elsewhere
-//! - [`Channel`] and [`ChannelBuilder`]: a connection that typed clients share
+//! - [`Channel`] and [`ChannelBuilder`]: a connection that typed clients share, and the services that it offers to its
+//!   other end, whose handlers call back by [`Channel::caller`]
 //! - [`Call`]: what a client's method returns; a future with options, which can be [started](Call::start)
 //! - [`Status`], [`Code`] and [`CallError`]: how a call fails, and whether the method may have run
 //! - [`Context`]: what a handler can ask about the call that it serves

@@ -74,8 +74,8 @@ impl Limits {
         self
     }
 
-    /// How many calls with streams the peer may have in flight: 128 by default. Announced to the peer, whose further ones
-    /// wait, in nobody's way.
+    /// How many calls with streams the peer may have in flight: 128 by default. Announced to the peer, whose further
+    /// ones wait, in nobody's way.
     #[must_use]
     pub fn streams(mut self, calls: u32) -> Self {
         self.streams = calls;

@@ -48,11 +48,12 @@ async fn what_is_announced_has_its_defaults_and_can_be_set() {
     let defaults = granted(Limits::default()).await;
     let window = (4 << 20) + (128 << 10);
     let expected = json!({"in_flight": 4096, "request_window": window, "max_message": 4 << 20, "max_header": 16_384,
-        "streams": 0, "stream_window": 0});
+        "streams": 128, "stream_window": 65_536});
     assert_eq!(defaults, expected);
     let set = Limits::default().in_flight(7).request_window(9 << 20).max_message(1 << 20).max_header(20_000);
+    let set = set.streams(9).stream_window(1_000, 2_000);
     let expected = json!({"in_flight": 7, "request_window": 9 << 20, "max_message": 1 << 20, "max_header": 20_000,
-        "streams": 0, "stream_window": 0});
+        "streams": 9, "stream_window": 1_000});
     assert_eq!(granted(set).await, expected);
 }
 

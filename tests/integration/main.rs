@@ -1,6 +1,7 @@
 //! What crosses crates: one binary for all integration tests.
 
 mod arith;
+mod callbacks;
 mod client_and_server;
 mod codecs;
 mod compile_fail;
@@ -12,4 +13,5 @@ mod middleware;
 mod protocol;
 mod quickstart;
 mod shutdown;
+mod streams;
 mod tidy;

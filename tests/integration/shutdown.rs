@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 
 use crate::faults::{
     probe::{self, ProbeClient, Served, Serving, client_and_raw_server},
-    raw::{self, CANCEL, CREDIT, END, GO_AWAY, INTERNAL, MESSAGE, MORE, PING, PONG, REQUEST, RESOURCE_EXHAUSTED},
+    raw::{self, CANCEL, CREDIT, END, GO_AWAY, INTERNAL, MORE, PING, PONG, REQUEST, RESOURCE_EXHAUSTED},
     raw::{Peer, UNAVAILABLE, field, frame, names, prefix, request, within, within_time},
 };
 
@@ -188,8 +188,6 @@ fn faults() -> Vec<(Vec<u8>, &'static str)> {
         (add(3), "the id 3"),
         ([request(2, "wait", b"[]"), add(2)].concat(), "the id 2 that is in flight"),
         (frame(CREDIT, 0, 0, &[], &u32::MAX.to_le_bytes()), "credit"),
-        (frame(CREDIT, 0, 2, &[], &[1, 0, 0, 0]), "streams"),
-        (frame(MESSAGE, 0, 2, &[], b"x"), "streams"),
         (prefix(12 + 65_537, REQUEST, 0, 0, 2), "body of 65537 bytes, the limit is 65536"),
         (prefix(15, REQUEST, 0, 4, 2), "a frame of length 15"),
     ]

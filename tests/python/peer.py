@@ -1,7 +1,7 @@
 """A peer in another language, written from PROTOCOL.md alone, with nothing but Python's standard library.
 
-`wire` beside it holds the protocol: handshake, frames, calls and flow, the same for both sides. This file is what
-the tests run: `peer.py client HOST PORT` calls a server of the runtime, `peer.py server` serves a client of it. Each
+`wire` beside it holds the protocol: handshake, frames, calls and flow, the same for both sides; `streaming` the steps
+that have streams. This file is what the tests run: `peer.py client HOST PORT` calls a server of the runtime, `peer.py server` serves a client of it. Each
 step that held is printed as `ok: ..`; the first that did not ends the program with a traceback.
 """
 
@@ -10,34 +10,12 @@ import socket
 import sys
 import time
 
-from wire import (
-    CANCELLED, DEADLINE_EXCEEDED, UNIMPLEMENTED, GoneAway, Refused, ServiceError, Status, dial, welcome,
-)
+import streaming
+from steps import LARGE, arguments, expect, failure, ok
+from wire import CANCELLED, DEADLINE_EXCEEDED, UNIMPLEMENTED, Dropped, GoneAway, Refused, ServiceError, dial, welcome
 
-GRANT = {"in_flight": 64, "request_window": 4 << 20, "max_message": 2 << 20, "max_header": 16384}
-LARGE = 1_000_000
-
-
-def ok(step):
-    print("ok: " + step, flush=True)
-
-
-def expect(condition, what):
-    if not condition:
-        raise AssertionError(what)
-
-
-def failure(call):
-    """The error that a call ends with."""
-    try:
-        value = call()
-    except (Status, ServiceError) as error:
-        return error
-    raise AssertionError(f"it ended with {value!r}")
-
-
-def arguments(*values):
-    return json.dumps(values, separators=(",", ":")).encode()
+GRANT = {"in_flight": 64, "request_window": 4 << 20, "max_message": 2 << 20, "max_header": 16384, "streams": 16,
+         "stream_window": 65536}
 
 
 # The client.
@@ -55,6 +33,8 @@ def client(host, port):
     deadline(connection)
     cancel(connection)
     large(connection)
+    streaming.client(connection)
+    streaming.half_close(connect())
     goodbye_of_the_client(connection)
     goodbye_of_the_server(connect())
 
@@ -174,6 +154,7 @@ def accept(listener):
     connection = welcome(accepted, ["json"], GRANT)
     expect(connection is not None, "a client that speaks json")
     ok("handshake")
+    connection.methods = streaming.METHODS
     return connection
 
 
@@ -205,6 +186,15 @@ def method(connection, request):
     elif request.method == "echo":
         (text,) = json.loads(request.body)
         connection.answer(request, json.dumps(text).encode())
+    elif request.method == "relay":
+        # Served by whoever called this.
+        connection.answer(request, connection.call("Arith", "sum", request.body))
+    elif request.method in streaming.METHODS:
+        try:
+            streaming.serve(connection, request)
+        except Dropped:
+            # A Cancel: `serve` is told of it like of any other.
+            pass
     elif request.method == "slow":
         # It ends with a Cancel or with its deadline.
         pass

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 
 use super::{Names, at, at_arguments, beside_trait, deprecation, descriptor, opening_error, returned};
-use crate::model::{Argument, Lend, Method, Opening, Output, Parameter, Service, Shape, Stream, Streaming, Value};
+use crate::model::{Argument, BulkOutcome, Lend, Method, Opening, Output, Parameter, Service, Shape, Streaming, Value};
 
 pub(super) fn expand(service: &Service, names: &Names) -> TokenStream {
     let Service { runtime, source, .. } = service;
@@ -103,12 +103,15 @@ fn expand_method(service: &Service, names: &Names, method: &Method) -> TokenStre
 
 fn parameter(Service { runtime, .. }: &Service, parameter: &Parameter) -> TokenStream {
     match parameter {
-        Parameter::Argument(Argument { name, written, .. }) => quote!(#name: #written),
-        Parameter::Streaming(Streaming { name, item, .. }) => {
-            let sent = quote_spanned!(at(item)=> #runtime::__private::SendItem<#item>);
-            quote! {
-                #name: impl #runtime::__private::Stream<Item = impl #sent + 'static> + ::core::marker::Send + 'static
-            }
+        Parameter::Argument(argument) => {
+            let Argument { name, written, .. } = &**argument;
+            quote!(#name: #written)
+        }
+        Parameter::Streaming(streaming) => {
+            let Streaming { name, item, .. } = &**streaming;
+            let sent = quote_spanned!(at(item)=> impl #runtime::__private::SendItem<#item> + 'static);
+            let items = quote_spanned!(at(item)=> impl #runtime::__private::Stream<Item = #sent>);
+            quote_spanned!(at(item)=> #name: #items + ::core::marker::Send + 'static)
         }
     }
 }
@@ -118,7 +121,8 @@ fn received(Service { runtime, .. }: &Service, Value { ty, shape }: &Value) -> T
     match shape {
         Shape::Plain | Shape::Bulk => quote!(#ty),
         // Bytes need not be `Serialize`.
-        Shape::BulkOutcome { bytes, empty } => {
+        Shape::BulkOutcome(outcome) => {
+            let BulkOutcome { bytes, empty } = &**outcome;
             quote_spanned!(at(ty)=> #bytes, <#empty as #runtime::__private::Outcome>::Error)
         }
         Shape::Outcome => {
@@ -148,13 +152,13 @@ fn call(service: &Service, names: &Names, method: &Method) -> TokenStream {
         quote_spanned!(at(item)=> self.client.#function::<#item, _>(#name))
     });
     let (function, items) = match (&method.output, items) {
-        (Output::Stream(Stream { item, opening, .. }), items) => {
+        (Output::Stream(stream), items) => {
             let items = match items {
                 Some(items) => quote!(::core::option::Option::Some(#items)),
                 None => quote!(::core::option::Option::None),
             };
-            let at_once = matches!(opening, Opening::AtOnce);
-            (function(item, "stream", "stream_bulk"), Some(quote!(#items, #at_once)))
+            let at_once = matches!(stream.opening, Opening::AtOnce);
+            (function(&stream.item, "stream", "stream_bulk"), Some(quote!(#items, #at_once)))
         }
         (Output::Value(value), Some(items)) => (function(value, "send", "send_for_bulk"), Some(items)),
         (Output::Value(value), None) => (function(value, "call", "call_bulk"), None),
@@ -166,7 +170,7 @@ fn call(service: &Service, names: &Names, method: &Method) -> TokenStream {
 }
 
 fn function(Value { ty, shape }: &Value, plain: &str, bulk: &str) -> Ident {
-    Ident::new(if matches!(shape, Shape::Bulk | Shape::BulkOutcome { .. }) { bulk } else { plain }, at(ty))
+    Ident::new(if matches!(shape, Shape::Bulk | Shape::BulkOutcome(_)) { bulk } else { plain }, at(ty))
 }
 
 /// An argument as it is encoded.

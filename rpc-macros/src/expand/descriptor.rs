@@ -6,7 +6,7 @@ use syn::{Expr, ExprLit, Lit, Type, ext::IdentExt};
 
 use super::{Names, at, beside_trait, is_result};
 use crate::{
-    model::{Argument, Execution, Method, MethodKind, Output, Service, Shape, Stream, Streaming, Value},
+    model::{Argument, Execution, Method, MethodKind, Output, Service, Shape, Streaming, Value},
     parse, text,
 };
 
@@ -33,7 +33,11 @@ pub(super) fn expand(service: &Service, names: &Names) -> TokenStream {
 
 /// A `Result` that is not named so would be taken for a plain value, and its error for a part of it.
 fn check_alias(service: &Service, method: &Method) -> Option<TokenStream> {
-    let (Output::Value(value) | Output::Stream(Stream { item: value, .. })) = &method.output else { return None };
+    let value = match &method.output {
+        Output::Unit => return None,
+        Output::Value(value) => value,
+        Output::Stream(stream) => &stream.item,
+    };
     let Value { ty: ty @ Type::Path(_), shape: Shape::Plain } = value else { return None };
     let (attributes, cfg) = (beside_trait(service), &method.cfg);
     let is_result = is_result(&service.runtime, ty);
@@ -86,7 +90,8 @@ fn constant(service: &Service, method: &Method) -> TokenStream {
     });
     let output = match &method.output {
         Output::Unit => String::new(),
-        Output::Value(Value { ty, .. }) | Output::Stream(Stream { written: ty, .. }) => text::of_type(ty),
+        Output::Value(value) => text::of_type(&value.ty),
+        Output::Stream(stream) => text::of_type(&stream.written),
     };
     let items_in = method.streaming().map(|Streaming { item, .. }| item);
     let items_out = match &method.output {

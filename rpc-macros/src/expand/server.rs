@@ -152,7 +152,7 @@ fn reply(runtime: &Path, Value { ty, shape }: &Value) -> TokenStream {
         Shape::Plain => quote_spanned!(at(ty)=> #runtime::__private::reply_value(codec, &outcome)),
         Shape::Bulk => quote!(#runtime::__private::reply_value(codec, &#runtime::__private::Bulk(outcome))),
         Shape::Outcome => quote_spanned!(at(ty)=> #runtime::__private::reply_outcome(codec, outcome)),
-        Shape::BulkOutcome { .. } => {
+        Shape::BulkOutcome(_) => {
             let outcome = quote!(::core::result::Result::map(outcome, #runtime::__private::Bulk));
             quote_spanned!(at(ty)=> #runtime::__private::reply_outcome(codec, #outcome))
         }
@@ -187,7 +187,7 @@ fn send_items(runtime: &Path, Stream { item, opening, .. }: &Stream, call: &Toke
         Shape::Plain => quote_spanned!(at(ty)=> #runtime::__private::item_value::<#ty>),
         Shape::Bulk => quote_spanned!(at(ty)=> #runtime::__private::item_bulk::<#ty>),
         Shape::Outcome => quote_spanned!(at(ty)=> #runtime::__private::item_outcome::<#ty>),
-        Shape::BulkOutcome { .. } => quote_spanned!(at(ty)=> #runtime::__private::item_bulk_outcome),
+        Shape::BulkOutcome(_) => quote_spanned!(at(ty)=> #runtime::__private::item_bulk_outcome),
         Shape::Unclear => {
             let returned = returned(runtime, ty);
             quote_spanned!(at(ty)=> #returned::put_item)
@@ -237,7 +237,8 @@ impl<'a> Local<'a> {
 
     /// The statement that takes the stream, if it is one.
     fn streaming(&self) -> Option<TokenStream> {
-        let Parameter::Streaming(Streaming { item, bulk, .. }) = self.parameter else { return None };
+        let Parameter::Streaming(streaming) = self.parameter else { return None };
+        let Streaming { item, bulk, .. } = &**streaming;
         let (name, span) = (&self.name, at(item));
         let function = Ident::new(if *bulk { "streaming_bulk" } else { "streaming" }, span);
         Some(quote_spanned!(span=> let #name = arguments.#function::<#item>()?;))

@@ -50,11 +50,12 @@ pub(super) fn read(source: &mut PatType, errors: &mut Errors) -> Option<Paramete
         // Without an item the compiler has reported it.
         let item = item?.clone();
         let bulk = types::is_bytes(&item);
-        return Some(Parameter::Streaming(Streaming { name, item, bulk }));
+        return Some(Parameter::Streaming(Box::new(Streaming { name, item, bulk })));
     }
     let (owned, lend) = shape(&source.ty);
     let bulk = types::is_bytes(&owned);
-    Some(Parameter::Argument(Argument { name, written: Type::clone(&source.ty), owned, lend, bulk }))
+    let argument = Argument { name, written: Type::clone(&source.ty), owned, lend, bulk };
+    Some(Parameter::Argument(Box::new(argument)))
 }
 
 /// The items of an argument that is a stream, or has one in it, which is reported.

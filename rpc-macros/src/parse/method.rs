@@ -76,7 +76,7 @@ pub(super) fn is_expanded_async_trait(item: &TraitItem) -> bool {
 }
 
 fn check_qualifiers(sig: &Signature, errors: &mut Errors) {
-    // Of streams it depends.
+    // With a stream it depends on how that begins.
     if sig.asyncness.is_none() && !streams::is_returned(&sig.output) {
         errors.at(sig.fn_token, "a method of a service is an `async fn`: put `async` before `fn`");
     }
@@ -157,7 +157,7 @@ fn output(sig: &Signature, style: Style, errors: &mut Errors) -> Option<Output> 
         return streams::output(sig, ty, style, errors);
     }
     types::check_output(ty, errors);
-    Some(Output::Value(types::value(ty)))
+    Some(Output::Value(Box::new(types::value(ty))))
 }
 
 fn is_streaming(parameters: Option<&[Parameter]>, output: Option<&Output>) -> bool {

@@ -28,7 +28,7 @@ pub(super) enum Form {
     Opaque,
     /// `BoxStream<'_, T>` or `Pin<Box<dyn Stream<Item = T> + Send + '_>>`
     Boxed,
-    /// `Pin<Box<dyn Stream<Item = T>>>`, or a `dyn Stream` in anything else.
+    /// `LocalBoxStream<'_, T>`, `Pin<Box<dyn Stream<Item = T>>>`, or a `dyn Stream` in anything else.
     Object,
     /// `Streaming<T>`
     Streaming,
@@ -80,6 +80,9 @@ fn of_segment(last: &PathSegment) -> Option<(Form, Option<&Type>)> {
     }
     if last.ident == "BoxStream" {
         return Some((Form::Boxed, arguments.and_then(only_type)));
+    }
+    if last.ident == "LocalBoxStream" {
+        return Some((Form::Object, arguments.and_then(only_type)));
     }
     if last.ident != "Pin" {
         return None;
@@ -150,7 +153,7 @@ pub(super) fn output(sig: &Signature, ty: &Type, style: Style, errors: &mut Erro
     types::check_item(item, errors);
     let item = types::value(item);
     (errors.count() == before).then_some(())?;
-    Some(Output::Stream(Stream { written: ty.clone(), item, opening: opening? }))
+    Some(Output::Stream(Box::new(Stream { written: ty.clone(), item, opening: opening? })))
 }
 
 fn check_form(stream: &Written<'_>, style: Style, errors: &mut Errors) {
@@ -180,7 +183,8 @@ fn opening(sig: &Signature, ty: &Type, stream: &Written<'_>, errors: &mut Errors
     }
     let is_result = types::name(ty).is_some_and(|name| name.to_string().contains("Result"));
     let Some(result) = types::emptied(ty, stream.ty).filter(|_| is_result) else {
-        let text = "a method returns a stream alone, or as the value of a `Result`";
+        let text =
+            "a stream is returned alone, or as the value of a `Result`, or of an alias with `Result` in its name";
         errors.at(stream.ty, text);
         return None;
     };
@@ -189,7 +193,7 @@ fn opening(sig: &Signature, ty: &Type, stream: &Written<'_>, errors: &mut Errors
         errors.at(sig.fn_token, text);
     }
     types::check_output(&result, errors);
-    Some(Opening::Fallible(result))
+    Some(Opening::Fallible(Box::new(result)))
 }
 
 /// Whether the method returns a stream, of whatever kind and at whatever place.

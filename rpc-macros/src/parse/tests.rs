@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 
 use super::*;
-use crate::model::{Lend, Output, Shape, Style};
+use crate::model::{Lend, MethodKind, Opening, Output, Parameter, Shape, Style};
 
 fn read(item: TokenStream) -> (Option<Service>, Vec<String>) {
     let mut errors = Errors::default();
@@ -73,9 +73,66 @@ fn shape_name(shape: &Shape) -> &'static str {
         Shape::Plain => "value",
         Shape::Bulk => "bulk",
         Shape::Outcome => "outcome",
-        Shape::BulkOutcome { .. } => "bulk outcome",
+        Shape::BulkOutcome(_) => "bulk outcome",
         Shape::Unclear => "unclear",
     }
+}
+
+#[test]
+fn the_streams_of_a_method_are_told_by_their_names() {
+    let service = sound(quote! {
+        trait T {
+            fn a(&self) -> impl futures::Stream<Item = Vec<u8>> + Send + '_;
+            async fn b(&self) -> (impl Stream<Item = u8>);
+            async fn c(&self) -> io::Result<impl Stream<Item = Result<Bytes, E>>, E>;
+            fn d(&self) -> stream::BoxStream<'static, SearchResult>;
+            async fn e(&self) -> MyResult<Pin<Box<dyn Stream<Item = Result<u8>> + Send + '_>>>;
+        }
+    });
+    let openings = service.methods().map(|method| match &method.output {
+        Output::Stream(stream) => {
+            let opening = match &stream.opening {
+                Opening::AtOnce => "at once".to_owned(),
+                Opening::Awaited => "awaited".to_owned(),
+                Opening::Fallible(ty) => ty.to_token_stream().to_string().replace(' ', ""),
+            };
+            (shape_name(&stream.item.shape), opening)
+        }
+        Output::Unit | Output::Value(_) => panic!("a stream"),
+    });
+    let wanted = [
+        ("bulk", "at once"),
+        ("value", "awaited"),
+        ("bulk outcome", "io::Result<(),E>"),
+        ("unclear", "at once"),
+        ("outcome", "MyResult<()>"),
+    ];
+    assert_eq!(openings.collect::<Vec<_>>(), wanted.map(|(shape, opening)| (shape, opening.to_owned())));
+}
+
+#[test]
+fn a_method_has_the_kind_of_its_streams() {
+    let service = sound(quote! {
+        trait T {
+            async fn a(&self, x: u8) -> u8;
+            fn b(&self, x: u8) -> impl Stream<Item = u8>;
+            async fn c(&self, x: u8, y: (rpc::Streaming<Vec<u8>>), z: u8);
+            fn d(&self, x: Streaming<u8>) -> impl Stream<Item = u8>;
+        }
+    });
+    use MethodKind::{Bidirectional, ClientStreaming, ServerStreaming, Unary};
+    let kinds: Vec<_> = service.methods().map(crate::model::Method::kind).collect();
+    assert_eq!(kinds, [Unary, ServerStreaming, ClientStreaming, Bidirectional]);
+    let method = service.methods().nth(2).unwrap();
+    assert!(matches!(&*method.parameters, [Parameter::Argument(_), Parameter::Streaming(_), Parameter::Argument(_)]));
+    assert!(method.streaming().unwrap().bulk);
+    assert_eq!(method.arguments().count(), 2);
+}
+
+#[test]
+fn sixteen_arguments_may_stand_beside_a_stream() {
+    let arguments = (0..16).map(|index| quote::format_ident!("x{index}")).collect::<Vec<_>>();
+    sound(quote!(trait T { async fn f(&self, #(#arguments: u8,)* values: Streaming<u8>); }));
 }
 
 #[test]

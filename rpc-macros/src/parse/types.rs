@@ -12,7 +12,7 @@ use syn::{
 use super::{argument, streams::Written};
 use crate::{
     errors::Errors,
-    model::{Shape, Value},
+    model::{BulkOutcome, Shape, Value},
 };
 
 /// The type without parentheses and without the invisible groups that `macro_rules!` leaves.
@@ -81,7 +81,7 @@ fn bulk_outcome(ty: &Type) -> Option<Shape> {
     let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else { return None };
     let Some(GenericArgument::Type(bytes)) = arguments.args.first() else { return None };
     let empty = emptied(ty, bytes)?;
-    is_bytes(bytes).then(|| Shape::BulkOutcome { bytes: bytes.clone(), empty })
+    is_bytes(bytes).then(|| Shape::BulkOutcome(Box::new(BulkOutcome { bytes: bytes.clone(), empty })))
 }
 
 /// The type with every lifetime made `'static`, as that of a decoded value is.

@@ -2,11 +2,12 @@
 //! It is set around every poll and the drop of a handler by whoever runs it; nothing here runs anything.
 
 use std::{
+    any::Any,
     cell::RefCell,
     fmt, mem,
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
     task::{self, Poll},
@@ -26,7 +27,8 @@ thread_local! {
 ///
 /// [`Context::current`] is there in every poll and in the drop of a handler, and in futures wrapped by
 /// [`scope`](Self::scope). Elsewhere it is empty. Calls made where a context is current inherit its deadline
-/// and its `traceparent` and `tracestate`. Cheap to clone.
+/// and its `traceparent` and `tracestate`; calls to the caller are made with
+/// [`Channel::caller`](crate::Channel::caller). Cheap to clone.
 ///
 /// ```
 /// # use rpc_runtime::prelude::*;
@@ -178,6 +180,24 @@ pub(crate) struct Peer {
     pub(crate) metadata: Metadata,
     /// The address of this end, as far as it has one.
     pub(crate) local: Arc<str>,
+    /// Where calls to this peer go, once that is there. A connection knows its peer, so the peer does not keep it.
+    way_back: OnceLock<Weak<dyn Any + Send + Sync>>,
+}
+
+impl Peer {
+    pub(crate) fn new(address: String, metadata: Metadata, local: Arc<str>) -> Self {
+        Self { address, metadata, local, way_back: OnceLock::new() }
+    }
+
+    /// Calls to this peer go by this. The first one holds.
+    pub(crate) fn is_reached_by(&self, way: Weak<dyn Any + Send + Sync>) {
+        let _ = self.way_back.set(way);
+    }
+
+    /// Where calls to this peer go, while that is there.
+    pub(crate) fn way_back(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        self.way_back.get()?.upgrade()
+    }
 }
 
 /// What is known of a call that is being served.
@@ -278,6 +298,16 @@ impl Ambient {
             let mut response_metadata = known.response_metadata.lock().unwrap_or_else(PoisonError::into_inner);
             metadata.iter().for_each(|(key, value)| response_metadata.append(key, value));
         }
+    }
+
+    /// Who made the call that is served here.
+    pub(crate) fn peer() -> Option<Arc<Peer>> {
+        let peer = CURRENT.try_with(|current| match &*current.borrow() {
+            Self::Empty => None,
+            Self::Fresh(scene) => Some(Arc::clone(&scene.peer)),
+            Self::Shared(Shared(known)) => Some(Arc::clone(&known.peer)),
+        });
+        peer.ok().flatten()
     }
 
     /// The deadline and the trace headers that calls made here inherit.

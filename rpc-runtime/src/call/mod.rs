@@ -3,9 +3,11 @@
 
 mod body;
 mod context;
+mod ended;
 mod extensions;
 mod failure;
 mod items;
+mod mapped;
 mod outgoing;
 mod outlet;
 mod reply;
@@ -21,7 +23,7 @@ pub(crate) use extensions::Extensions;
 pub use failure::Failure;
 pub(crate) use failure::undecodable;
 pub(crate) use items::Items;
-pub(crate) use items::{Pulled, SharedItems, Source};
+pub(crate) use items::{Pulled, SharedItems, Source, items_spent, longer_than};
 pub(crate) use outgoing::{Answer, Ending, OutgoingRequest, Reception, ServiceName};
 pub(crate) use outlet::EncodeItem;
 pub use outlet::Outlet;

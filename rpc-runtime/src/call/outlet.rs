@@ -1,5 +1,5 @@
-//! Where a producer puts its items, encoded, until whoever pulls them takes them out: between the two polls of one task,
-//! so that nothing is woken and nothing waits here.
+//! Where a producer puts its items, encoded, until whoever pulls them takes them out: between the two polls of one
+//! task, so that nothing is woken and nothing waits here.
 
 use std::{
     future::poll_fn,
@@ -12,10 +12,12 @@ use std::{
 
 use futures_core::Stream;
 
-use super::{Items, Pulled, Reply};
+use super::{
+    Answer, Items, Pulled, Reply,
+    items::{longer_than, too_long},
+};
 use crate::{
     codec::CodecKind,
-    status::{Code, Status},
     wire::{ITEM_COST, MAX_PART, close_item},
 };
 
@@ -54,6 +56,12 @@ impl Outlet {
         let put =
             Put { items: Packed::default(), next: Packed::default(), room: 0, max_item, opened: false, begun: false };
         Self(Arc::new(Mutex::new(put)))
+    }
+
+    /// Items may have no more bytes than so many, either.
+    pub(crate) fn accept_up_to(&self, max_item: usize) {
+        let mut put = self.lock();
+        put.max_item = put.max_item.min(max_item);
     }
 
     /// Before a poll of the producer: items may cost so much.
@@ -103,7 +111,8 @@ impl Outlet {
     }
 
     /// Hands on items that are encoded already; gives how they ended.
-    pub(crate) async fn forward(&self, mut items: Items) -> Reply {
+    pub(crate) async fn forward(&self, mut items: Items) -> Answer {
+        let max_item = self.lock().max_item;
         let mut bytes = Vec::new();
         loop {
             let pulled = poll_fn(|cx| {
@@ -113,10 +122,13 @@ impl Outlet {
             match pulled.await {
                 Pulled::Items(cost) => {
                     items.taken(cost);
+                    if let Some(status) = longer_than(max_item, &bytes) {
+                        return Answer::of_status(status);
+                    }
                     self.lock().items = Packed { bytes: mem::take(&mut bytes), cost };
                 }
-                Pulled::End(answer) => return answer.into(),
-                Pulled::Fault(status) => return Reply::Status(status),
+                Pulled::End(answer) => return answer,
+                Pulled::Fault(status) => return Answer::of_status(status),
             }
         }
     }
@@ -225,11 +237,14 @@ impl<'a> Packing<'a> {
     fn push(&mut self, encode: impl FnOnce(&mut Vec<u8>) -> Result<(), Reply>) -> Result<(), Reply> {
         let start = self.whole;
         // Left free for the length, which is not known yet.
-        self.bytes.extend_from_slice(&[0; 5][..self.width]);
+        match self.width {
+            1 => self.bytes.push(0),
+            width => self.bytes.resize(start + width, 0),
+        }
         encode(&mut self.bytes)?;
         let size = self.bytes.len() - start - self.width;
         if size > self.max_item {
-            return Err(too_large(size, self.max_item));
+            return Err(Reply::Unsendable(too_long(size, self.max_item)));
         }
         self.width = close_item(&mut self.bytes, start, self.width);
         self.left -= 1;
@@ -251,10 +266,4 @@ impl Drop for Packing<'_> {
         let mut put = self.outlet.lock();
         (put.items, put.next) = (Packed { bytes, cost }, mem::take(&mut self.next));
     }
-}
-
-#[cold]
-fn too_large(size: usize, limit: usize) -> Reply {
-    let text = format!("an item has {size} bytes, more than max_message, {limit}");
-    Reply::Unsendable(Status::of_call(Code::ResourceExhausted, text))
 }

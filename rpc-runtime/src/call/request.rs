@@ -5,18 +5,20 @@ use std::{fmt, sync::Arc, time::Duration};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::{Body, Destination, Extensions, Response, ServiceName, SharedItems};
+use super::{Body, Destination, Extensions, Response, ServiceName, SharedItems, mapped::Mapped};
 use crate::{
     buffer,
     codec::CodecKind,
-    descriptor::MethodDescriptor,
+    descriptor::{MethodDescriptor, MethodKind},
     metadata::Metadata,
     status::{Code, Status},
 };
 
 /// A call that passes through layers: on its way to the server, or to the handler.
 ///
-/// It can be cloned, to be sent again. Whatever is done to it, its deadline holds for all attempts together.
+/// It can be cloned, to be sent again. Whatever is done to it, its deadline holds for all attempts together. The items
+/// that a caller sends are there once: the first attempt that gets to the destination takes them, and a later one ends
+/// with `FAILED_PRECONDITION`.
 #[derive(Clone)]
 pub struct Request {
     pub(crate) method: &'static MethodDescriptor,
@@ -96,6 +98,19 @@ impl Request {
         self.body = change(std::mem::take(&mut self.body));
     }
 
+    /// Whether the caller sends items beside the arguments.
+    pub fn has_items(&self) -> bool {
+        self.items.are_there()
+    }
+
+    /// Puts another body in place of each item that the caller sends: as it is sent, or as the handler takes it. The
+    /// other side must undo what changes the bytes. At the client an item that is then longer than `max_message` fails
+    /// the call with `RESOURCE_EXHAUSTED`. A panic of `change` is `INTERNAL`: at the client it fails the call, at the
+    /// server it ends the handler's stream. Without items this does nothing.
+    pub fn map_items(&mut self, change: impl FnMut(Body) -> Body + Send + 'static) {
+        self.items.wrap(|items| Mapped::items(items, change));
+    }
+
     /// Leaves a value for layers further in and, at the server, for the handler's
     /// [`Context::get`](crate::Context::get), in place of one of the same type. It does not travel.
     pub fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
@@ -108,8 +123,15 @@ impl Request {
     }
 
     /// Answers the call with this value in place of the handler, encoded as a method that returns it would. A value of
-    /// another type than the method's can not be decoded by the caller.
+    /// another type than the method's can not be decoded by the caller. A method that returns a stream has no value:
+    /// `INTERNAL`.
     pub fn answer<T: Serialize + ?Sized>(&self, value: &T) -> Result<Response, Status> {
+        if matches!(self.method.kind, MethodKind::ServerStreaming | MethodKind::Bidirectional) {
+            return Err(Status::of_call(
+                Code::Internal,
+                "a layer answered with a value where the method returns a stream",
+            ));
+        }
         let mut body = buffer::take();
         self.codec.encode(value, &mut body).map_err(|error| {
             let text = format!("the answer can not be encoded as {}: {error}", self.codec.name());

@@ -157,6 +157,11 @@ impl Attempts {
         outcome
     }
 
+    /// An attempt that was opened has not run after all, as its items say where they end.
+    pub(crate) fn take_back(&self) {
+        self.may_have_run.fetch_sub(1, Relaxed);
+    }
+
     fn may_have_run(&self) -> bool {
         (1..NONE_ANY_MORE).contains(&self.may_have_run.load(Relaxed))
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower_layer::Layer;
 
-use super::channel::Channel;
+use super::{channel::Channel, offered::Offered};
 use crate::{
     call::{CallService, LayeredService, Layers},
     codec::CodecKind,
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// What a channel is made with. Everything has a default.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct ChannelBuilder {
     pub(super) settings: Settings,
 }
@@ -31,11 +31,12 @@ pub(super) struct Settings {
     pub(super) connect_timeout: Duration,
     pub(super) metadata: Metadata,
     pub(super) layers: Layers,
+    pub(super) offered: Offered,
 }
 
-impl Default for ChannelBuilder {
+impl Default for Settings {
     fn default() -> Self {
-        let settings = Settings {
+        Self {
             codec: CodecKind::default(),
             limits: Limits::default(),
             memory: MEMORY,
@@ -43,8 +44,8 @@ impl Default for ChannelBuilder {
             connect_timeout: Duration::from_secs(10),
             metadata: Metadata::new(),
             layers: Layers::default(),
-        };
-        Self { settings }
+            offered: Offered::default(),
+        }
     }
 }
 
@@ -99,7 +100,7 @@ impl ChannelBuilder {
 
     /// Puts a layer around all calls of the channel, within those added before: the first one added sees a call
     /// first and its outcome last. Any tower layer will do whose service can be cloned; see
-    /// [`middleware`](crate::middleware).
+    /// [`middleware`](crate::middleware). Services that the channel [offers](Self::service) have none.
     #[must_use]
     pub fn layer<L>(mut self, layer: L) -> Self
     where
@@ -109,7 +110,60 @@ impl ChannelBuilder {
         self
     }
 
-    /// A channel to a service in this process: see [`Channel::in_process`].
+    /// Offers a service to the other end, whose handlers call it by [`Channel::caller`] while they serve a call of this
+    /// channel. Two under one name, or a name that can not be used, are an error when the channel is made:
+    /// `ALREADY_EXISTS`, `INVALID_ARGUMENT`.
+    ///
+    /// It can be reached while there is a connection: from the first call on a [lazy](Self::lazy) channel, and until
+    /// the last clone of the channel is dropped, or it is closed, which drops the handlers that are at work. So whoever
+    /// only listens keeps a clone. A service that itself keeps a clone keeps the connection for ever; one that wants to
+    /// call the other end asks for [`Channel::caller`], too.
+    ///
+    /// Its handlers are bounded by this side's [`Limits`], counted apart from the calls that the channel makes. Layers
+    /// of the channel are put around the calls that it makes, and not around the services that it offers.
+    ///
+    /// ```
+    /// # use rpc_runtime::prelude::*;
+    /// # #[rpc_service]
+    /// # trait Screen {
+    /// #     async fn show(&self, text: String) -> usize;
+    /// # }
+    /// # #[rpc_service]
+    /// # trait Printer {
+    /// #     async fn print(&self, pages: u32) -> Result<usize, Status>;
+    /// # }
+    /// # struct Here;
+    /// # impl Printer for Here {
+    /// #     async fn print(&self, pages: u32) -> Result<usize, Status> {
+    /// #         ScreenClient::new(Channel::caller()).show(format!("{pages} pages")).await
+    /// #     }
+    /// # }
+    /// struct Terminal;
+    ///
+    /// impl Screen for Terminal {
+    ///     async fn show(&self, text: String) -> usize {
+    ///         text.len()
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Status> {
+    /// # let server = Server::builder().service(PrinterServer::new(Here)).bind("mem://printer").await?;
+    /// # tokio::spawn(server.serve());
+    /// let channel = Channel::builder().service(ScreenServer::new(Terminal)).connect("mem://printer").await?;
+    /// // Its handler shows something on the caller's screen.
+    /// assert_eq!(PrinterClient::new(channel).print(12).await?, "12 pages".len());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn service(mut self, service: impl Service) -> Self {
+        self.settings.offered.add(service);
+        self
+    }
+
+    /// A channel to a service in this process: see [`Channel::in_process`]. The services that the channel offers are
+    /// called back without a connection, too.
     #[must_use]
     #[expect(clippy::needless_pass_by_value, reason = "a service is handed over, so that its owner is the channel")]
     pub fn in_process(self, service: impl Service) -> Channel {
@@ -118,20 +172,21 @@ impl ChannelBuilder {
 
     /// Connects now. Fails with the address and the cause, *not executed*: `UNAVAILABLE` when nobody answers there in
     /// time, the server's own code when it refuses, `INVALID_ARGUMENT` when the address can not be understood or the
-    /// codec not be used. Dropping the future gives the attempt up.
+    /// codec not be used, or as [`service`](Self::service) says. Dropping the future gives the attempt up.
     pub async fn connect(self, address: &str) -> Result<Channel, Status> {
         let channel = self.lazy(address)?;
         channel.ready().await?;
         Ok(channel)
     }
 
-    /// Connects with the first call. Fails only when the address can not be understood, or the codec not be used.
+    /// Connects with the first call. Fails only when the address can not be understood, the codec not be used, or a
+    /// [service](Self::service) not be offered.
     pub fn lazy(self, address: &str) -> Result<Channel, Status> {
         self.settings.codec.check()?;
         let parsed = address.parse::<Address>();
         let address =
             parsed.map_err(|error| Status::of_call(Code::InvalidArgument, error.to_string()).not_executed())?;
-        Ok(Channel::new(address, self.settings))
+        Channel::new(address, self.settings)
     }
 
     /// Shakes hands over a pipe of any kind, with `peer` as its name in errors. Fails as [`connect`](Self::connect)

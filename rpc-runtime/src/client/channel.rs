@@ -13,7 +13,7 @@ use tokio::{
 use super::{
     builder::{ChannelBuilder, Settings},
     engine,
-    in_process::{self, InProcess},
+    in_process::{self, End, InProcess, Pair},
 };
 use crate::{
     call::{Answer, CallService, OutgoingRequest},
@@ -27,6 +27,9 @@ use crate::{
 ///
 /// The connection ends when the last clone is dropped and the last call in flight has its outcome. Once it is lost
 /// or closed, calls fail with the reason, *not executed*.
+///
+/// Calls may go in both directions: a channel [offers](ChannelBuilder::service) services to the other end, and a
+/// handler calls back by [`Channel::caller`]. Calls that the channel serves do not keep the connection.
 ///
 /// ```
 /// # use rpc_runtime::prelude::*;
@@ -77,11 +80,15 @@ struct Inner {
 }
 
 /// What is at a channel's other end.
-enum Target {
+pub(super) enum Target {
     Address(Address),
     /// A pipe that was handed over.
     Pipe,
+    /// The caller of a call that is served: there is a connection, and no other can be had.
+    Caller,
     InProcess(InProcess),
+    /// Why there is nobody.
+    Nobody(Status),
 }
 
 impl Channel {
@@ -103,6 +110,8 @@ impl Channel {
     /// [`max_message`](crate::Limits::max_message), calls have deadlines, metadata and a context, and dropping a call
     /// drops its handler, which is polled in the caller's task. A handler that panics costs its call `INTERNAL`. A
     /// service whose name can not be registered, or a codec that can not be used, fails every call with the reason.
+    /// [`Channel::caller`] leads to the services that the channel's builder [offers](ChannelBuilder::service), as long
+    /// as the channel is there.
     #[must_use]
     pub fn in_process(service: impl Service) -> Self {
         Self::builder().in_process(service)
@@ -129,9 +138,13 @@ impl Channel {
     }
 
     /// Ends the connection: pending and later calls end with `CANCELLED`, also those that wait in a layer, and the peer
-    /// is told. A second time does nothing.
+    /// is told. Handlers of the services that it offers are dropped, and their calls end with `UNAVAILABLE` there. A
+    /// second time does nothing.
     pub fn close(&self) {
         self.0.closed_here.send_replace(true);
+        if let Target::InProcess(there) = &self.0.target {
+            return there.close();
+        }
         if self.0.connection.get().is_none() {
             self.0.state.send_replace(ConnectionState::Closed(self.closed_here()));
         }
@@ -157,21 +170,46 @@ impl Channel {
         self.0.endpoint.accounts.stats()
     }
 
-    pub(super) fn new(address: Address, settings: Settings) -> Self {
-        Self::made(address.to_string(), Target::Address(address), settings, ConnectionState::Idle)
+    pub(super) fn new(address: Address, settings: Settings) -> Result<Self, Status> {
+        let router = settings.offered.router()?;
+        Ok(Self::made(address.to_string(), Target::Address(address), settings, router, ConnectionState::Idle))
     }
 
-    fn made(address: String, target: Target, settings: Settings, state: ConnectionState) -> Self {
-        // A client offers no services, and nobody dials it.
-        let endpoint = Arc::new(Endpoint::new(settings.limits.clone(), settings.memory, Router::default()));
+    pub(super) fn made(
+        address: String,
+        target: Target,
+        settings: Settings,
+        router: Router,
+        state: ConnectionState,
+    ) -> Self {
+        // Nobody dials a channel.
+        let endpoint = Arc::new(Endpoint::new(settings.limits.clone(), settings.memory, router));
+        Self::at(endpoint, address, target, settings, watch::Sender::new(state))
+    }
+
+    fn at(
+        endpoint: Arc<Endpoint>,
+        address: String,
+        target: Target,
+        settings: Settings,
+        state: watch::Sender<ConnectionState>,
+    ) -> Self {
         let layers = CallService::layered(&settings.layers);
-        let (connection, dialling, state) = (OnceLock::new(), Mutex::new(()), watch::Sender::new(state));
-        let closed_here = watch::Sender::new(false);
+        let (connection, dialling, closed_here) = (OnceLock::new(), Mutex::new(()), watch::Sender::new(false));
         Self(Arc::new(Inner { address, target, settings, layers, endpoint, connection, dialling, state, closed_here }))
     }
 
+    /// The calling side of a connection that is another's.
+    pub(super) fn on(connection: Connection, endpoint: Arc<Endpoint>, settings: Settings) -> Self {
+        let (address, state) = (connection.address().to_owned(), connection.state().clone());
+        let channel = Self::at(endpoint, address, Target::Caller, settings, state);
+        channel.0.connection.get_or_init(|| connection);
+        channel
+    }
+
     pub(super) async fn over(transport: Transport, name: &str, settings: Settings) -> Result<Self, Status> {
-        let channel = Self::made(name.to_owned(), Target::Pipe, settings, ConnectionState::Connecting);
+        let router = settings.offered.router()?;
+        let channel = Self::made(name.to_owned(), Target::Pipe, settings, router, ConnectionState::Connecting);
         let connection = channel.shake_hands(transport).await?;
         channel.0.connection.get_or_init(|| connection);
         Ok(channel)
@@ -182,8 +220,17 @@ impl Channel {
     }
 
     pub(super) fn to_service(service: &dyn Service, settings: Settings) -> Self {
-        let target = Target::InProcess(InProcess::new(service, &settings));
-        Self::made(in_process::ADDRESS.to_owned(), target, settings, ConnectionState::Ready)
+        let endpoint = Arc::new(Endpoint::new(settings.limits.clone(), settings.memory, Router::default()));
+        let (there, state) = InProcess::new(service, &settings, &endpoint);
+        Self::at(endpoint, in_process::ADDRESS.to_owned(), Target::InProcess(there), settings, state)
+    }
+
+    /// A channel to one end of a pair in this process.
+    pub(super) fn to_end(end: &Arc<End>) -> Self {
+        let Pair { codec, endpoint, state, .. } = end.pair();
+        let settings = Settings { codec: *codec, limits: endpoint.limits.clone(), ..Settings::default() };
+        let target = Target::InProcess(InProcess::to(end));
+        Self::at(Arc::clone(endpoint), in_process::ADDRESS.to_owned(), target, settings, state.clone())
     }
 
     /// What calls pass through on their way.
@@ -193,13 +240,11 @@ impl Channel {
 
     /// Makes one call without layers, dialling first if there is no connection.
     pub(super) async fn reach(&self, request: OutgoingRequest, deadline: Option<Instant>) -> Answer {
-        let Target::InProcess(service) = &self.0.target else {
-            return engine::dial_and_call(self, request, deadline).await;
-        };
-        if self.is_closed() {
-            return Answer::of_status(self.closed_here().not_executed());
+        match &self.0.target {
+            Target::Address(_) | Target::Pipe | Target::Caller => engine::dial_and_call(self, request, deadline).await,
+            Target::InProcess(there) => there.call(request, deadline, self).await,
+            Target::Nobody(why) => Answer::of_status(why.clone()),
         }
-        service.call(&self.0.settings, request, deadline, self.closing()).await
     }
 
     /// The connection, if there is one: also when it is over, for then it knows why.

@@ -4,6 +4,7 @@ use std::{
     future::{Future, poll_fn},
     pin::pin,
     sync::Arc,
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -12,11 +13,11 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::{Channel, engine::late};
 use crate::{
     call::{
-        Answer, Attempts, Body, CallService, Destination, Extensions, OutgoingRequest, Reception, Request, Response,
-        ResponseFuture, SharedItems, Side,
+        Answer, Attempts, Body, CallService, Destination, Ending, Extensions, Items, OutgoingRequest, Pulled,
+        Reception, Request, Response, ResponseFuture, SharedItems, Side, Source, items_spent,
     },
     descriptor::MethodDescriptor,
-    status::{Code, Status},
+    status::Status,
 };
 
 /// An attempt ends by the call's own deadline, and says better than this side could what became of it. So long it is
@@ -99,14 +100,17 @@ impl Destination for Sending {
                 OutgoingRequest { service, method: method.name, metadata, body, items, sends: there, reception };
             let attempt = async {
                 let answer = if spent {
-                    let text = "the call's items were given to an earlier attempt";
-                    Answer::of_status(Status::of_call(Code::FailedPrecondition, text).not_executed())
+                    Answer::of_status(items_spent())
                 } else if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                     Answer::of_status(late("there was no time left for another attempt"))
                 } else {
                     self.channel.reach(request, deadline).await
                 };
-                let outcome: Result<Response, Status> = answer.into();
+                let mut outcome: Result<Response, Status> = answer.into();
+                if let Ok(response) = &mut outcome {
+                    let sending = Arc::clone(&self);
+                    response.wrap_items(|items| Items::new(Attempted { items, sending }));
+                }
                 outcome.map_err(|status| status.in_method(name.as_str(), method.name).at(self.channel.address()))
             };
             self.attempts.count(attempt).await
@@ -127,5 +131,29 @@ impl Destination for Sending {
 
     fn server_address(&self) -> &str {
         self.channel.address()
+    }
+}
+
+/// The items of an attempt that was opened, and so may have run, unless they end with word that it has not.
+struct Attempted {
+    items: Items,
+    sending: Arc<Sending>,
+}
+
+impl Source for Attempted {
+    fn poll_items(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>, room: usize) -> Poll<Pulled> {
+        let mut pulled = ready!(self.items.poll(cx, out, room));
+        if let Pulled::End(Answer { ending: Ending::Status(status), .. }) | Pulled::Fault(status) = &mut pulled {
+            let attempts = &self.sending.attempts;
+            if !status.may_have_run() {
+                attempts.take_back();
+            }
+            *status = attempts.judge(status.clone());
+        }
+        Poll::Ready(pulled)
+    }
+
+    fn taken(&mut self, cost: usize) {
+        self.items.taken(cost);
     }
 }

@@ -2,10 +2,13 @@
 
 mod builder;
 mod call;
+mod caller;
 mod channel;
 mod engine;
 mod in_process;
 mod layered;
+mod local_items;
+mod offered;
 mod outcome;
 mod typed;
 

@@ -1,5 +1,5 @@
-//! What comes on streams, as whoever consumes it pulls it. Taking gives room back to the peer; dropping tells it to send
-//! no more.
+//! What comes on streams, as whoever consumes it pulls it. Taking gives room back to the peer; dropping tells it to
+//! send no more.
 
 use std::{
     mem,
@@ -36,17 +36,17 @@ impl CallItems {
 
 impl Source for CallItems {
     fn poll_items(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>, room: usize) -> Poll<Pulled> {
-        self.connection.shared().poll_items(self.key, cx, out, room)
+        self.connection.shared.poll_items(self.key, cx, out, room)
     }
 
     fn taken(&mut self, cost: usize) {
-        self.connection.shared().items_taken(self.key, cost);
+        self.connection.shared.items_taken(self.key, cost);
     }
 }
 
 impl Drop for CallItems {
     fn drop(&mut self) {
-        let shared = self.connection.shared();
+        let shared = &self.connection.shared;
         shared.abandon(self.call);
         shared.release(self.key);
     }

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::VecDeque, time::Duration};
 use bytes::Bytes;
 
 use crate::{
-    buffer,
+    buffer::{self, Reused},
     call::{Ending, OutgoingRequest, Reply, ServiceName},
     metadata::Metadata,
     router::Finished,
@@ -190,9 +190,13 @@ impl Frames {
 
     fn push_large(&mut self, kind: Kind, id: u64, header: Vec<u8>, body: Vec<u8>) {
         let held = body.capacity() + header.capacity();
+        self.push_held(kind, id, header, Bytes::from(body), held);
+    }
+
+    fn push_held(&mut self, kind: Kind, id: u64, header: Vec<u8>, body: Bytes, held: usize) {
         self.large_bytes += body.len();
         self.large_held += held;
-        let large = Large { kind, id, header, body: Bytes::from(body), held, begun: false };
+        let large = Large { kind, id, header, body, held, begun: false };
         match self.large.iter_mut().find(|lane| lane.first.id == id) {
             Some(lane) => lane.behind.push_back(large),
             None => self.large.push_back(Lane { first: large, behind: VecDeque::new() }),
@@ -229,7 +233,8 @@ impl Frames {
             return;
         }
         let header = total(&items).map(wire::total_header).unwrap_or_default();
-        self.push_large(Kind::Message, id, header, items);
+        let held = items.capacity() + header.capacity();
+        self.push_held(Kind::Message, id, header, Bytes::from_owner(Reused(items)), held);
     }
 
     /// The method has accepted the call of the peer.

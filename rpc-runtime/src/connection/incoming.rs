@@ -214,11 +214,8 @@ impl Incoming {
         if !self.shared.lock().calls.is_open(frame.id) {
             return self.on_stray();
         }
-        if let Some(metadata) = self.opened(frame) {
-            let mut state = self.shared.lock();
-            state.calls.open(frame.id, metadata);
-            self.wakers.append(&mut state.calls.streams.woken);
-            return Verdict::Fine;
+        if let Some(opened) = self.opened(frame) {
+            return self.on_opened(frame.id, opened);
         }
         let (ending, metadata, total) = match self.decode(frame) {
             Ok((Ending::Ok, ..)) if self.shared.lock().calls.expects_items(frame.id) => {
@@ -291,15 +288,36 @@ impl Incoming {
     }
 
     /// What came beside the news that the method has accepted the call, if this is that.
-    fn opened(&self, frame: &Frame<'_>) -> Option<Metadata> {
-        if frame.more || frame.header.is_empty() || !frame.body.is_empty() {
-            return None;
-        }
-        if !self.shared.lock().calls.expects_items(frame.id) {
+    fn opened(&self, frame: &Frame<'_>) -> Option<Result<Metadata, &'static str>> {
+        if frame.more || frame.header.is_empty() {
             return None;
         }
         let header = ResponseHeader::decode(frame.header, self.shared.local.max_metadata).ok()?;
-        matches!(header.ending, wire::Ending::Opened).then(|| header.metadata.into_owned())
+        matches!(header.ending, wire::Ending::Opened).then(|| {
+            if frame.body.is_empty() {
+                Ok(header.metadata.into_owned())
+            } else {
+                Err("a stream was opened with a body")
+            }
+        })
+    }
+
+    /// It is not the last frame of the call, also where it must not come.
+    fn on_opened(&mut self, id: u64, opened: Result<Metadata, &'static str>) -> Verdict {
+        let mut state = self.shared.lock();
+        let opened = match opened {
+            Ok(_) if !state.calls.expects_items(id) => Err("a stream was opened for a call that has none"),
+            Ok(metadata) => {
+                let first = state.calls.open(id, metadata);
+                if first { Ok(()) } else { Err("a stream was opened a second time, or behind its items") }
+            }
+            Err(text) => Err(text),
+        };
+        self.wakers.append(&mut state.calls.streams.woken);
+        drop(state);
+        let Err(text) = opened else { return Verdict::Fine };
+        self.shared.fail_call(id, Status::of_call(Code::Internal, text));
+        Verdict::Fault
     }
 
     fn decode(&self, frame: &Frame<'_>) -> Result<Decoded, Status> {

@@ -29,8 +29,9 @@ mod sync;
 mod tests;
 
 use std::{
+    any::Any,
     fmt,
-    sync::Arc,
+    sync::{Arc, Weak},
     task::{Context, Poll, Waker},
 };
 
@@ -86,14 +87,18 @@ impl PartialEq for ConnectionState {
     }
 }
 
-/// One end of a connection. When the last clone is dropped, the peer is told and the connection ends; a call in
-/// flight holds one.
+/// One end of a connection. When the last clone of its owner's is dropped, the peer is told and the connection ends; a
+/// call in flight holds one. One that a handler [calls back](Self::back) on keeps nothing alive.
 #[derive(Clone)]
-pub(crate) struct Connection(Arc<Owner>);
+pub(crate) struct Connection {
+    shared: Arc<Shared>,
+    /// Where its tasks are.
+    runtime: Handle,
+    _owner: Option<Arc<Owner>>,
+}
 
 struct Owner {
     shared: Arc<Shared>,
-    runtime: Handle,
 }
 
 impl Drop for Owner {
@@ -153,6 +158,13 @@ impl Connection {
         Ok(start(transport, agreement, endpoint, 1, watch::Sender::new(ConnectionState::Ready)))
     }
 
+    /// The connection behind a [peer's](Peer::way_back) way back, and the end that is here; or what else it is.
+    pub(crate) fn back(way: Arc<dyn Any + Send + Sync>) -> Result<(Self, Arc<Endpoint>), Arc<dyn Any + Send + Sync>> {
+        let serving = way.downcast::<Serving>()?;
+        let (shared, runtime) = (Arc::clone(&serving.shared), serving.runtime.clone());
+        Ok((Self { shared, runtime, _owner: None }, Arc::clone(&serving.endpoint)))
+    }
+
     /// Sends a request; fails with *not executed* when it can not even wait.
     pub(crate) fn send(
         &self,
@@ -163,16 +175,17 @@ impl Connection {
     ) -> Result<CallId, Status> {
         // Taken out, for they are of users, and never dropped under a lock.
         let items = request.items.take();
-        let id = self.0.shared.send(request, deadline, now, waker)?;
-        if let Some((items, key)) = items.zip(self.0.shared.stream_of(id)) {
-            self.0.runtime.spawn(Pump::new(Arc::clone(&self.0.shared), id, key, items));
+        let id = self.shared.send(request, deadline, now, waker)?;
+        if let Some((mut items, key)) = items.zip(self.shared.stream_of(id)) {
+            items.accept_up_to(self.shared.max_item());
+            self.runtime.spawn(Pump::new(Arc::clone(&self.shared), id, key, items));
         }
         Ok(id)
     }
 
     /// The outcome of a call, once.
     pub(crate) fn poll(&self, id: CallId, cx: &Context<'_>) -> Poll<Answer> {
-        match self.0.shared.poll(id, cx.waker()) {
+        match self.shared.poll(id, cx.waker()) {
             Polled::Ready(answer, _old) => Poll::Ready(answer),
             Polled::Opened(metadata, key, _old) => {
                 let items = Items::new(CallItems::new(self.clone(), id, key));
@@ -184,42 +197,48 @@ impl Connection {
 
     /// The caller of this call has gone: the peer is told.
     pub(crate) fn abandon(&self, id: CallId) {
-        self.0.shared.abandon(id);
+        self.shared.abandon(id);
     }
 
-    pub(super) fn shared(&self) -> &Shared {
-        &self.0.shared
+    /// What both ends agreed on.
+    pub(crate) fn codec(&self) -> CodecKind {
+        self.shared.codec
+    }
+
+    /// Tells what the connection is up to.
+    pub(crate) fn state(&self) -> &watch::Sender<ConnectionState> {
+        &self.shared.watch
     }
 
     /// The peer's address, as a URI.
     pub(crate) fn address(&self) -> &str {
-        &self.0.shared.peer.address
+        &self.shared.peer.address
     }
 
     /// Ends all calls of this side as closed here. A second time does nothing.
     pub(crate) fn close(&self) {
-        self.0.shared.close();
+        self.shared.close();
     }
 
     /// Takes no new calls of the peer, and ends once all are answered.
     pub(crate) fn drain(&self) {
-        self.0.shared.request(Request::Drain);
+        self.shared.request(Request::Drain);
     }
 
     /// Ends at once. The peer is told why if its transport takes that without waiting.
     pub(crate) fn abort(&self, why: String) {
-        self.0.shared.lock().why.get_or_insert(why);
-        self.0.shared.request(Request::Abort);
+        self.shared.lock().why.get_or_insert(why);
+        self.shared.request(Request::Abort);
     }
 
     /// Calls of this side that wait for something.
     pub(crate) fn outstanding(&self) -> usize {
-        self.0.shared.lock().calls.occupied()
+        self.shared.lock().calls.occupied()
     }
 
     /// Responses that found no call waiting for them.
     pub(crate) fn late_responses(&self) -> u64 {
-        self.0.shared.lock().calls.late()
+        self.shared.lock().calls.late()
     }
 }
 
@@ -255,7 +274,7 @@ fn start(
         Writer::Shared(writer) => Some(Arc::clone(writer)),
         Writer::Owned(_) => None,
     };
-    let peer = Peer { address: peer, metadata: agreement.metadata, local: Arc::clone(&endpoint.address) };
+    let peer = Peer::new(peer, agreement.metadata, Arc::clone(&endpoint.address));
     watch.send_if_modified(|state| {
         let open = !matches!(state, ConnectionState::Closed(_));
         if open {
@@ -266,7 +285,11 @@ fn start(
     let shared = Arc::new(Shared::new(side, agreement.codec, endpoint, agreement.remote, peer, inline, watch));
     let serving = Serving::new(Arc::clone(&shared), Arc::clone(endpoint));
     let driver = Driver::new(Arc::clone(&shared), reader, Arc::clone(&serving));
-    let connection = Connection(Arc::new(Owner { shared: Arc::clone(&shared), runtime: Handle::current() }));
+    let serving_weak: Weak<Serving> = Arc::downgrade(&serving);
+    shared.peer.is_reached_by(serving_weak);
+    let owner = Owner { shared: Arc::clone(&shared) };
+    let (shared_too, runtime) = (Arc::clone(&shared), Handle::current());
+    let connection = Connection { shared: shared_too, runtime, _owner: Some(Arc::new(owner)) };
     let running = async move {
         #[expect(clippy::disallowed_methods, reason = "the driver's future owns it and aborts it")]
         let flusher = spawn(flusher::run(shared, writer));

@@ -12,13 +12,14 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    shared::Shared,
+    output::Push,
+    shared::{Shared, wake},
     slot::CallId,
     streams::{Key, Room},
 };
 use crate::{
     buffer,
-    call::{Answer, Items, Pulled, Reply},
+    call::{Answer, Items, Pulled, Reply, longer_than},
     metadata::Metadata,
     router::{Finished, Running},
     status::Status,
@@ -26,8 +27,6 @@ use crate::{
 
 /// A turn ends after this long, so that other tasks of the worker run.
 const TURN: Duration = Duration::from_micros(200);
-/// A buffer above this size is not worth keeping.
-const SMALL: usize = 4_096;
 
 /// Sends the items of a call of this side.
 pub(super) struct Pump {
@@ -49,29 +48,43 @@ impl Future for Pump {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        let began = Instant::now();
+        let mut turn = Turn::new();
+        let polled = this.take_turn(cx, &mut turn);
+        turn.end(&this.shared);
+        polled
+    }
+}
+
+impl Pump {
+    fn take_turn(&mut self, cx: &mut Context<'_>, turn: &mut Turn) -> Poll<()> {
+        let Self { shared, call, key, items, chunk } = self;
         loop {
-            let room = match this.shared.room(this.key, cx.waker()) {
+            let room = match shared.room(*key, cx.waker()) {
                 Room::Open(room) => room,
                 Room::None => return Poll::Pending,
                 Room::Gone => return Poll::Ready(()),
             };
-            match this.items.poll(cx, this.chunk.begin(), room) {
+            match items.poll(cx, chunk.begin(), room) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Pulled::Items(cost)) => {
-                    this.items.taken(cost);
-                    this.shared.send_items(this.key, this.chunk.take(), cost);
+                    items.taken(cost);
+                    let bytes = chunk.take();
+                    if let Some(status) = longer_than(shared.max_sent_item(), &bytes) {
+                        shared.give_up(*call, status);
+                        return Poll::Ready(());
+                    }
+                    turn.send(shared, *key, bytes, cost);
                 }
                 Poll::Ready(Pulled::End(answer)) => {
-                    this.shared.end_items(this.key, answer);
+                    shared.end_items(*key, answer);
                     return Poll::Ready(());
                 }
                 Poll::Ready(Pulled::Fault(status)) => {
-                    this.shared.give_up(this.call, status);
+                    shared.give_up(*call, status);
                     return Poll::Ready(());
                 }
             }
-            if began.elapsed() >= TURN {
+            if turn.is_over() {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -97,12 +110,23 @@ impl Future for Producing {
     type Output = Finished;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Finished> {
-        let Self { shared, key, running, chunk } = self.get_mut();
+        let this = self.get_mut();
+        let mut turn = Turn::new();
+        let polled = this.take_turn(cx, &mut turn);
+        turn.end(&this.shared);
+        polled
+    }
+}
+
+impl Producing {
+    fn take_turn(&mut self, cx: &mut Context<'_>, turn: &mut Turn) -> Poll<Finished> {
+        let Self { shared, key, running, chunk } = self;
         let Some(outlet) = running.outlet.clone() else { return running.poll(cx) };
-        let began = Instant::now();
         loop {
-            // Without room the handler goes on all the same: it may still be deciding whether to begin.
-            outlet.make_room(match shared.room(*key, cx.waker()) {
+            // Without room the handler goes on all the same: it may still be deciding whether to begin. It gets none
+            // before that, for what it says with its opening must not leave with its end.
+            let begun = outlet.has_begun();
+            outlet.make_room(match if begun { shared.room(*key, cx.waker()) } else { Room::None } {
                 Room::Open(room) => room,
                 Room::None | Room::Gone => 0,
             });
@@ -112,16 +136,46 @@ impl Future for Producing {
             }
             let mut sent = false;
             while let Some(cost) = outlet.take(chunk.begin()) {
-                shared.send_items(*key, chunk.take(), cost);
+                turn.send(shared, *key, chunk.take(), cost);
                 sent = true;
             }
-            if polled.is_ready() || !sent {
+            if polled.is_ready() || !(sent || outlet.has_begun() != begun) {
                 return polled;
             }
-            if began.elapsed() >= TURN {
+            if turn.is_over() {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
+        }
+    }
+}
+
+/// One poll of somebody who sends items.
+struct Turn {
+    began: Instant,
+    sent: bool,
+    /// What was sent waits for the end of the turn, to be written here.
+    unwritten: bool,
+}
+
+impl Turn {
+    fn new() -> Self {
+        Self { began: Instant::now(), sent: false, unwritten: false }
+    }
+
+    fn is_over(&self) -> bool {
+        self.began.elapsed() >= TURN
+    }
+
+    /// The first items wait for the end of the turn; where more follow, somebody else writes meanwhile.
+    fn send(&mut self, shared: &Shared, key: Key, items: Vec<u8>, cost: usize) {
+        let first = !mem::replace(&mut self.sent, true);
+        self.unwritten = shared.send_items(key, items, cost, first);
+    }
+
+    fn end(self, shared: &Shared) {
+        if self.unwritten {
+            shared.write_items();
         }
     }
 }
@@ -136,7 +190,7 @@ struct Chunk {
 impl Chunk {
     fn begin(&mut self) -> &mut Vec<u8> {
         if self.bytes.capacity() == 0 {
-            self.bytes = if self.last <= SMALL { buffer::take() } else { Vec::with_capacity(self.last) };
+            self.bytes = buffer::take_for(self.last);
         }
         &mut self.bytes
     }
@@ -163,17 +217,34 @@ impl Shared {
         room
     }
 
-    /// Sends items of a stream, unless nobody takes them any more.
-    fn send_items(&self, key: Key, items: Vec<u8>, cost: usize) {
+    /// Sends items of a stream, unless nobody takes them any more. `true`: they are left to be
+    /// [written](Self::write_items) by whoever sends them, because nothing else is at work on the connection.
+    fn send_items(&self, key: Key, items: Vec<u8>, cost: usize, may_wait: bool) -> bool {
         let mut state = self.lock();
         let taken = if state.output.takes_no_replies() { None } else { state.calls.streams.charge(key, cost) };
         let Some(id) = taken else {
             drop(state);
             drop(items);
-            return;
+            return false;
         };
+        let waits = may_wait && state.output.is_quiet() && state.calls.is_alone();
         state.output.frames.push_items(id, items);
-        self.after_append(state);
+        if waits {
+            let driver = if self.weigh(&mut state) { state.driver.take() } else { None };
+            drop(state);
+            wake(driver);
+        } else {
+            self.after_append(state);
+        }
+        waits
+    }
+
+    /// Writes at once what the transport takes.
+    fn write_items(&self) {
+        let mut state = self.lock();
+        let push = if state.output.frames.is_empty() { Push::Nothing } else { state.push(true) };
+        drop(state);
+        self.act(push);
     }
 
     /// The method of a call of the peer has accepted it.

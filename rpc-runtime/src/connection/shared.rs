@@ -20,6 +20,7 @@ use super::{
     output::{Output, Push, Work},
     slot::{CallId, Polled},
     stats::Reason,
+    streams::Key,
     sync::{AtomicBool, Mutex, MutexGuard},
 };
 use crate::{
@@ -127,6 +128,11 @@ impl Shared {
         self.remote.max_message as usize
     }
 
+    /// The largest item of a call of this side, in bytes; a layer may have made one longer than it was encoded.
+    pub(super) fn max_sent_item(&self) -> usize {
+        self.remote.max_message.min(self.local.max_message) as usize
+    }
+
     /// Whether this side is the one that opens calls with this id.
     pub(super) fn opens(&self, id: u64) -> bool {
         id & 1 == self.side
@@ -193,20 +199,21 @@ impl Shared {
         drop(left);
     }
 
-    /// The terminal frame of a call whose handler had a task.
-    pub(super) fn reply(&self, id: u64, method: &str, finished: Finished) {
+    /// The terminal frame of a call whose handler had a task, which ends its streams: the peer may open others as soon
+    /// as it has this.
+    pub(super) fn reply(&self, id: u64, streams: Option<Key>, method: &str, finished: Finished) {
         let mut state = self.lock();
         if state.output.takes_no_replies() {
             return;
         }
         let State { calls, output, .. } = &mut *state;
-        if matches!(finished.reply, Reply::Finished) || calls.streams.has_begun(id) {
+        let begun = streams.is_some_and(|key| calls.streams.has_begun(key));
+        let released = streams.map(|key| calls.streams.release(key));
+        if matches!(finished.reply, Reply::Finished) || begun {
             output.frames.push_end(id, finished, &self.remote, self.local.max_metadata);
         } else {
             output.frames.push_reply(id, method, finished, &self.remote, self.local.max_metadata);
         }
-        // With the terminal frame, behind which the caller may open another.
-        let released = calls.streams.release_served(id);
         state.output.count_terminals(1);
         let driver = if self.weigh(&mut state) || state.driver_awaits_handlers { state.driver.take() } else { None };
         let push = state.push(false);

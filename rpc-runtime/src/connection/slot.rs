@@ -38,6 +38,8 @@ pub(super) struct Slot {
     /// Its streams, until they are their consumer's alone.
     pub(super) stream: Option<Key>,
     pub(super) opened: Opened,
+    /// The peer has said that it has, or sent items.
+    pub(super) answered: bool,
 }
 
 /// Whether a call has succeeded that expects items.
@@ -62,6 +64,7 @@ impl Default for Slot {
             streams: false,
             stream: None,
             opened: Opened::No,
+            answered: false,
         }
     }
 }

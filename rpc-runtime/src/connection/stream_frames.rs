@@ -12,7 +12,7 @@ use super::{
 use crate::{
     call::{Answer, Ending},
     status::{Code, Status},
-    wire::{self, Frame, ResponseHeader},
+    wire::{self, Frame, Kind, ResponseHeader},
 };
 
 /// The longest that the length of an item can be.
@@ -100,6 +100,14 @@ impl StreamFrames {
         }
     }
 
+    /// A frame has cost its call. The parts that follow it are thrown away, and are no further faults.
+    pub(super) fn skip_parts(&mut self, frame: &Frame<'_>) {
+        self.forget(frame.id);
+        if frame.kind == Kind::Message && frame.more {
+            self.parts.insert(frame.id, None);
+        }
+    }
+
     /// The end of the items that the caller sends.
     pub(super) fn on_end(&mut self, frame: &Frame<'_>) -> Result<(), Trouble> {
         self.forget(frame.id);
@@ -172,12 +180,7 @@ impl StreamFrames {
         if total > u64::from(limit) + PREFIX {
             return Err(too_large(total, limit));
         }
-        let state = self.shared.lock();
-        let (wanted, credit) = (state.calls.streams.is_coming(key), state.calls.streams.has_credit(key));
-        drop(state);
-        if !credit {
-            return Err(Trouble::Connection("an item without credit".to_owned()));
-        }
+        let wanted = self.shared.lock().calls.streams.may_begin(key)?;
         let assembly = wanted.then(|| Assembly::new(total as usize, frame.body, now));
         self.held += assembly.as_ref().map_or(0, Assembly::held);
         self.parts.insert(frame.id, assembly);
@@ -205,10 +208,7 @@ impl StreamFrames {
                 let measure = Measure::of(&item);
                 self.put(frame.id, key, Bytes::Owned(item), &[], Some(measure))
             }
-            Err(text) => {
-                self.forget(frame.id);
-                Err(internal(&text))
-            }
+            Err(text) => Err(internal(&text)),
         }
     }
 

@@ -19,6 +19,10 @@ use crate::{
 /// It may change the call and its outcome, answer by itself, or run the rest several times. Dropping the call drops
 /// the closure's future, and so do, at a server, the call's deadline and its cancelling: then it sees no outcome.
 ///
+/// Of a method that returns a stream the outcome is there when the method has accepted the call, at a client whose
+/// method can not refuse even when the call is on its way. The items follow it: [`Response::map_items`] sees each of
+/// them, and [`Response::on_end`] how they end.
+///
 /// ```
 /// use rpc_runtime::{middleware, prelude::*};
 ///

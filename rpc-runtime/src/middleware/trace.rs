@@ -1,6 +1,8 @@
 //! A span for each call, after OpenTelemetry's conventions for RPC, and the trace context that ties the spans of
 //! several processes together.
 
+use std::task::{Context, Poll, ready};
+
 use tokio::time::Instant;
 use tower_layer::Layer;
 use tracing::{Instrument, Span, field::Empty};
@@ -10,7 +12,7 @@ use super::{
     trace_context::{TRACEPARENT, TraceContext},
 };
 use crate::{
-    call::{CallService, LayeredService, Request, Response, Side},
+    call::{Answer, CallService, Ending, Items, LayeredService, Pulled, Request, Response, Side, Source},
     status::{Code, Status},
 };
 
@@ -20,7 +22,8 @@ use crate::{
 /// conventions for RPC: `rpc.system.name`, `rpc.method`, `server.address`, `server.port`, and once the call has ended
 /// `rpc.status_code`, with `error.type` when it failed. Its level is `INFO`. A call that was dropped before its end is
 /// `CANCELLED`, or `DEADLINE_EXCEEDED` when its time was over; one that ended with the service's own error is `OK`,
-/// with `service_error` as `error.type`.
+/// with `service_error` as `error.type`. Of a call whose method returns a stream the span lasts until the items have
+/// ended or were dropped, and says how.
 ///
 /// The trace travels as `traceparent` of the W3C in the metadata. A channel's layer continues the trace that it finds
 /// there or begins one; a server's layer continues the caller's, and the calls that its handler makes belong to it
@@ -31,10 +34,17 @@ pub fn tracing() -> impl Layer<CallService, Service: LayeredService> + Clone + S
         let own = TraceContext::child(parent.as_ref());
         call.metadata_mut().insert(TRACEPARENT, own.to_string());
         let span = span(&call, &own, parent.as_ref());
+        let of_items = span.clone();
         let end = End { span: Some(span.clone()), deadline: call.deadline() };
         async move {
-            let outcome = next.run(call).await;
-            end.record(&outcome);
+            let mut outcome = next.run(call).await;
+            match &mut outcome {
+                Ok(response) if response.has_items() => {
+                    let span = of_items;
+                    response.wrap_items(|items| Items::new(Spanned { items: Some(items), span, end: Some(end) }));
+                }
+                _ => end.record(outcome.as_ref().map(Response::is_service_error)),
+            }
             outcome
         }
         .instrument(span)
@@ -96,12 +106,13 @@ struct End {
 }
 
 impl End {
-    fn record(mut self, outcome: &Result<Response, Status>) {
+    /// `Ok` says whether it ended with the service's own error.
+    fn record(mut self, outcome: Result<bool, &Status>) {
         let Some(span) = self.span.take() else { return };
         match outcome {
-            Ok(response) => {
+            Ok(is_service_error) => {
                 span.record("rpc.status_code", Code::Ok.name());
-                if response.is_service_error() {
+                if is_service_error {
                     span.record("error.type", "service_error");
                 }
             }
@@ -116,6 +127,43 @@ impl Drop for End {
             let late = self.deadline.is_some_and(|deadline| deadline <= Instant::now());
             fail(&span, if late { Code::DeadlineExceeded.name() } else { Code::Cancelled.name() });
         }
+    }
+}
+
+/// The items of a call, polled and dropped in its span, which lasts as long as they do.
+struct Spanned {
+    items: Option<Items>,
+    span: Span,
+    end: Option<End>,
+}
+
+impl Source for Spanned {
+    fn poll_items(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>, room: usize) -> Poll<Pulled> {
+        let _entered = self.span.enter();
+        let Some(items) = &mut self.items else { return Poll::Pending };
+        let pulled = ready!(items.poll(cx, out, room));
+        let outcome = match &pulled {
+            Pulled::Items(_) => return Poll::Ready(pulled),
+            Pulled::End(Answer { ending: Ending::Status(status), .. }) | Pulled::Fault(status) => Err(status),
+            Pulled::End(Answer { ending, .. }) => Ok(matches!(ending, Ending::ServiceError)),
+        };
+        if let Some(end) = self.end.take() {
+            end.record(outcome);
+        }
+        Poll::Ready(pulled)
+    }
+
+    fn taken(&mut self, cost: usize) {
+        if let Some(items) = &mut self.items {
+            items.taken(cost);
+        }
+    }
+}
+
+impl Drop for Spanned {
+    fn drop(&mut self) {
+        let _entered = self.span.enter();
+        drop(self.items.take());
     }
 }
 

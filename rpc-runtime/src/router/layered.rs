@@ -7,9 +7,9 @@ use super::{Finished, HandlerFuture, Route, Running, Start, produced::respond};
 use crate::{
     call::{
         Ambient, Attempts, Body, CallService, Destination, Outlet, Peer, Reply, Request, Response, ResponseFuture,
-        Scene, SharedItems, Side,
+        Scene, SharedItems, Side, items_spent,
     },
-    status::Status,
+    status::{Code, Status},
 };
 
 /// The call as the layers will see it.
@@ -35,17 +35,20 @@ pub(super) fn request(route: &Arc<Route>, start: Start<'_>) -> (Request, Scene) 
 pub(super) fn lead(layers: CallService, request: Request, outlet: Option<Outlet>) -> HandlerFuture {
     let led = layers.lead(request);
     Box::pin(async move {
-        match led.await {
-            Ok(response) => {
-                let (is_service_error, metadata, body, items) = response.into_parts();
+        match led.await.and_then(Response::into_parts) {
+            Ok((is_service_error, metadata, body, items)) => {
                 Ambient::respond_with(&metadata);
                 match (items, outlet) {
                     (Some(items), Some(outlet)) => {
                         outlet.open();
-                        outlet.forward(items).await
+                        let end = outlet.forward(items).await;
+                        Ambient::respond_with(&end.metadata);
+                        end.into()
                     }
-                    _ if is_service_error => Reply::ServiceError(body.into_bytes()),
-                    _ => Reply::Value(body.into_bytes()),
+                    (None, _) if is_service_error => Reply::ServiceError(body.into_bytes()),
+                    (None, None) => Reply::Value(body.into_bytes()),
+                    (Some(_), None) => Reply::Status(other_kind("items", "one value")),
+                    (None, Some(_)) => Reply::Status(other_kind("a value", "a stream")),
                 }
             }
             Err(status) => {
@@ -55,6 +58,10 @@ pub(super) fn lead(layers: CallService, request: Request, outlet: Option<Outlet>
             }
         }
     })
+}
+
+fn other_kind(given: &str, wanted: &str) -> Status {
+    Status::of_call(Code::Internal, format!("a layer answered with {given} where the method returns {wanted}"))
 }
 
 /// One call on its way to its handler.
@@ -72,7 +79,12 @@ impl Destination for Handling {
         let scene = Scene { method, peer, deadline, metadata, extensions };
         Box::pin(async move {
             let attempt = async {
-                let start = Start { codec, body: body.bytes(), scene, items: items.take(), max_item };
+                let there = items.are_there();
+                let items = items.take();
+                if there && items.is_none() {
+                    return Err(items_spent());
+                }
+                let start = Start { codec, body: body.bytes(), scene, items, max_item };
                 match Running::start_handler(&self.route, start) {
                     Ok(running) => respond(running).await,
                     Err(finished) => finished.into(),

@@ -9,11 +9,11 @@ use std::{
 use futures_core::Stream;
 use tokio::sync::mpsc;
 
-/// A channel for at most `capacity` items that wait, of which the [`Receiver`] is a stream: to be returned by a handler,
-/// or given to a client's method.
+/// A channel for at most `capacity` items that wait, of which the [`Receiver`] is a stream: to be returned by a
+/// handler, or given to a client's method.
 ///
-/// The stream ends when the last [`Sender`] is dropped. Where that must not be taken for a complete stream, let the items
-/// be `Result`s and send an `Err`.
+/// The stream ends when the last [`Sender`] is dropped. Where that must not be taken for a complete stream, let the
+/// items be `Result`s and send an `Err`.
 ///
 /// # Panics
 ///
@@ -43,8 +43,8 @@ impl<T> Sender<T> {
         self.0.send(item).await.map_err(|error| SendError(error.0))
     }
 
-    /// Sends an item if there is room for it at once; fails, and gives it back, when there is none or nobody takes items
-    /// any more, which [`is_closed`](Self::is_closed) tells apart.
+    /// Sends an item if there is room for it at once; fails, and gives it back, when there is none or nobody takes
+    /// items any more, which [`is_closed`](Self::is_closed) tells apart.
     pub fn try_send(&self, item: T) -> Result<(), SendError<T>> {
         self.0.try_send(item).map_err(|error| SendError(error.into_inner()))
     }

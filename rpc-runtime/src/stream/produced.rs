@@ -100,6 +100,10 @@ impl Source for Produced {
     }
 
     fn taken(&mut self, _cost: usize) {}
+
+    fn accept_up_to(&mut self, max_item: usize) {
+        self.outlet.accept_up_to(max_item);
+    }
 }
 
 impl Drop for Produced {

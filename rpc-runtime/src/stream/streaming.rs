@@ -26,9 +26,9 @@ const TOLD: usize = 16 * 1_024;
 /// A stream of `T` within a call: the output of a client's method that returns a stream, and the argument of a handler
 /// whose caller sends one.
 ///
-/// It is a [`Stream`] of results. After the last item it ends with `None`; if it did not come to its end, with one `Err`
-/// that says why, and then with `None`: the service's own error (`E` is then [`CallError`](crate::CallError)), or a
-/// [`Status`]: `CANCELLED`, `DEADLINE_EXCEEDED`, `UNAVAILABLE` for a connection that was lost.
+/// It is a [`Stream`] of results. After the last item it ends with `None`; if it did not come to its end, with one
+/// `Err` that says why, and then with `None`: the service's own error (`E` is then [`CallError`](crate::CallError)), or
+/// a [`Status`]: `CANCELLED`, `DEADLINE_EXCEEDED`, `UNAVAILABLE` for a connection that was lost.
 ///
 /// **Dropping it tells the other end**, which drops its stream within a round trip: a client's drop cancels the call, a
 /// handler's only says that it takes no further items. What was not taken holds the other end up, and nothing else: a

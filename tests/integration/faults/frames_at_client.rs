@@ -21,8 +21,6 @@ fn breaking() -> Vec<(Vec<u8>, &'static str)> {
         table.push((length.to_le_bytes().to_vec(), "the limit is 131083"));
     }
     table.extend([
-        (frame(MESSAGE, 0, 2, &[], b"\x01x"), "no streams were granted"),
-        (frame(CREDIT, 0, 2, &[], &1_u32.to_le_bytes()), "no streams were granted"),
         (frame(CREDIT, 0, 0, &[], &u32::MAX.to_le_bytes()), "request_window"),
         (frame(REQUEST, 0, 2, &raw::names("Probe", "add"), b"[1,2]"), "can not open"),
         (frame(REQUEST, 0, 0, &raw::names("Probe", "add"), b"[1,2]"), "can not open"),
@@ -70,6 +68,8 @@ async fn what_a_client_did_not_ask_for_is_passed_over_and_its_calls_are_answered
         frame(200, 0xFF, 9, &[1, 2, 3], b"of a later version"),
         frame(RESPONSE, 0, 4_000, &[], b"3"),
         frame(END, 0, 4_000, &[], &[]),
+        frame(MESSAGE, 0, 4_000, &[], b"\x01x"),
+        frame(CREDIT, 0, 4_000, &[], &1_u32.to_le_bytes()),
         frame(REQUEST, 0, 5, &[], b"a part of nothing"),
     ];
     let before = tasks();

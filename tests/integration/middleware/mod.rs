@@ -3,10 +3,13 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what tests are made of, also outside of their functions")]
 
 mod bearer;
+mod feed;
 mod in_process;
 mod later_attempts;
 mod layers;
 mod outcomes;
+mod stream_ends;
+mod streams;
 mod tower_layers;
 mod trace;
 

@@ -14,7 +14,7 @@ use tracing::{
     span,
 };
 
-use super::{Clerk, linked, plain, server};
+use super::{Clerk, feed, linked, plain, server};
 
 /// The fields of one span, by name.
 type Fields = BTreeMap<String, String>;
@@ -133,6 +133,35 @@ async fn a_call_whose_time_was_over_is_told_so_at_both_sides() {
     clerk.waiting(0).await;
     for kind in ["client", "server"] {
         assert_eq!(spans.of_kind(kind)[0]["rpc.status_code"], "DEADLINE_EXCEEDED", "{kind}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_span_of_a_stream_lasts_as_long_as_its_items_and_says_how_they_ended() {
+    let spans = Spans::default();
+    let _guard = tracing::subscriber::set_default(spans.clone());
+    let source = feed::Source::new();
+    let server = feed::server(&source).layer(middleware::tracing());
+    let (feed, _link) = feed::linked(server, feed::plain().layer(middleware::tracing())).await;
+    let mut ever = feed.ever().await.unwrap();
+    assert_eq!(ever.next().await.unwrap().unwrap(), 7);
+    for kind in ["client", "server"] {
+        assert_eq!(spans.of_kind(kind)[0].get("rpc.status_code"), None, "it goes on");
+    }
+    drop(ever);
+    source.alive(0).await;
+    feed::collect(feed.count(3).await.unwrap()).await;
+    feed::collect(feed.torn("why".to_owned()).await.unwrap()).await;
+    feed::collect(feed.refused_later().await.unwrap()).await;
+    feed::collect(feed.ever().timeout(Duration::from_secs(1)).await.unwrap()).await;
+    source.alive(0).await;
+    for kind in ["client", "server"] {
+        let spans = spans.of_kind(kind);
+        let ends = spans.iter().map(|span| (&*span["rpc.status_code"], span.get("error.type").map_or("", |kind| kind)));
+        let late = "DEADLINE_EXCEEDED";
+        let expected =
+            [("CANCELLED", "CANCELLED"), ("OK", ""), ("OK", "service_error"), ("NOT_FOUND", "NOT_FOUND"), (late, late)];
+        assert_eq!(ends.collect::<Vec<_>>(), expected, "{kind}");
     }
 }
 

@@ -1,12 +1,11 @@
-//! The service of the golden sessions, as PROTOCOL.md describes it, and the calls that they name.
+//! The service of the golden sessions, as PROTOCOL.md describes it.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use rpc_runtime::{Call, Failure, prelude::*};
+use futures_util::{Stream, StreamExt, stream};
+use rpc_runtime::prelude::*;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
-
-use super::document::{Action, count};
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Args {
@@ -32,10 +31,23 @@ pub(super) trait Arith {
     async fn slow(&self);
     async fn pause(&self);
     async fn echo(&self, text: String) -> String;
+    async fn relay(&self, args: Args) -> Result<i64, Status>;
+    fn count(&self, from: u64, below: u64) -> impl Stream<Item = u64>;
+    fn units(&self, times: u64) -> impl Stream<Item = ()>;
+    fn watch(&self) -> impl Stream<Item = u64>;
+    async fn quotients(&self, of: i64) -> Result<impl Stream<Item = Result<i64, ArithError>>, ArithError>;
+    async fn total(&self, start: i64, values: Streaming<i64>) -> i64;
+    async fn first(&self, values: Streaming<i64>) -> Option<i64>;
+    async fn leave(&self, values: Streaming<i64>) -> Option<i64>;
+    async fn unread(&self, values: Streaming<String>);
+    fn echo_items(&self, values: Streaming<String>) -> impl Stream<Item = Result<String, Status>>;
 }
 
 /// The service as a client sees it that is of a later version.
 pub(super) mod later {
+    use futures_util::Stream;
+    use rpc_runtime::{Status, Streaming};
+
     use super::{Args, ArithError};
 
     #[rpc_runtime::rpc_service]
@@ -45,6 +57,16 @@ pub(super) mod later {
         async fn slow(&self);
         async fn pause(&self);
         async fn echo(&self, text: String) -> String;
+        async fn relay(&self, args: Args) -> Result<i64, Status>;
+        fn count(&self, from: u64, below: u64) -> impl Stream<Item = u64>;
+        fn units(&self, times: u64) -> impl Stream<Item = ()>;
+        fn watch(&self) -> impl Stream<Item = u64>;
+        async fn quotients(&self, of: i64) -> Result<impl Stream<Item = Result<i64, ArithError>>, ArithError>;
+        async fn total(&self, start: i64, values: Streaming<i64>) -> i64;
+        async fn first(&self, values: Streaming<i64>) -> Option<i64>;
+        async fn leave(&self, values: Streaming<i64>) -> Option<i64>;
+        async fn unread(&self, values: Streaming<String>);
+        fn echo_items(&self, values: Streaming<String>) -> impl Stream<Item = Result<String, Status>>;
         async fn mul(&self);
     }
 }
@@ -98,81 +120,68 @@ impl Arith for Calculator {
         self.0.note();
         text
     }
-}
 
-/// A call on its way, and what it ended with in the document's words. Dropped, it is cancelled.
-pub(super) type Running = Pin<Box<dyn Future<Output = String> + Send>>;
+    async fn relay(&self, args: Args) -> Result<i64, Status> {
+        self.0.note();
+        ArithClient::new(Channel::caller()).sum(args).no_timeout().await
+    }
 
-/// Starts a call that the document names.
-pub(super) fn call(channel: Channel, action: &Action) -> Result<Running, String> {
-    let Action::Calls { method, arguments, timeout, metadata, .. } = action else { return Err("no call".to_owned()) };
-    let client = later::ArithClient::new(channel);
-    let numbers = || {
-        let (a, b) = arguments.split_once(", ").ok_or("not two numbers")?;
-        let number = |text: &str| text.parse().map_err(|_| format!("{text} is no number"));
-        Ok::<_, String>(Args { a: number(a)?, b: number(b)? })
-    };
-    let options = (*timeout, &metadata[..]);
-    Ok(match &method[..] {
-        "sum" => running(client.sum(numbers()?), options, |value: i64| value.to_string(), status_of),
-        "div" => running(client.div(numbers()?), options, |value: i64| value.to_string(), error_of),
-        "slow" => running(client.slow(), options, |()| "null".to_owned(), status_of),
-        "pause" => running(client.pause(), options, |()| "null".to_owned(), status_of),
-        "mul" => running(client.mul(), options, |()| "null".to_owned(), status_of),
-        "echo" => {
-            let (times, letter) = arguments.split_once(" x ").ok_or("not how often and what")?;
-            let times = count(times).ok_or("not a number")?;
-            running(
-                client.echo(letter.trim_matches('"').repeat(times)),
-                options,
-                |text: String| repeated(&text),
-                status_of,
-            )
+    fn count(&self, from: u64, below: u64) -> impl Stream<Item = u64> {
+        self.0.note();
+        stream::iter(from..below)
+    }
+
+    fn units(&self, times: u64) -> impl Stream<Item = ()> {
+        self.0.note();
+        stream::iter((0..times).map(|_| ()))
+    }
+
+    fn watch(&self) -> impl Stream<Item = u64> {
+        self.0.note();
+        stream::iter([7]).chain(stream::pending())
+    }
+
+    async fn quotients(&self, of: i64) -> Result<impl Stream<Item = Result<i64, ArithError>>, ArithError> {
+        self.0.note();
+        if of == 0 {
+            return Err(ArithError::DivideByZero);
         }
-        other => return Err(format!("there is no method {other}")),
-    })
-}
-
-fn running<T: Send + 'static, E: Failure + Send + 'static>(
-    mut call: Call<T, E>,
-    (timeout, metadata): (Option<Duration>, &[(String, String)]),
-    value: impl FnOnce(T) -> String + Send + 'static,
-    error: impl FnOnce(E) -> String + Send + 'static,
-) -> Running {
-    if let Some(timeout) = timeout {
-        call = call.timeout(timeout);
+        Ok(stream::iter([2, 1, 0]).map(move |by| of.checked_div(by).ok_or(ArithError::DivideByZero)))
     }
-    for (key, value) in metadata {
-        call = call.metadata(key, value);
-    }
-    let started = call.start().with_response_metadata();
-    Box::pin(async move {
-        let (outcome, metadata) = started.await;
-        let entries = metadata.iter().map(|(key, value)| format!(", metadata {key}: {value}"));
-        let entries: String = entries.collect();
-        outcome.map_or_else(error, value) + &entries
-    })
-}
 
-fn repeated(text: &str) -> String {
-    let letter = text.chars().next().unwrap_or_default();
-    assert!(text.chars().all(|other| other == letter));
-    let mut times = text.len().to_string();
-    if times.len() > 3 {
-        times.insert(times.len() - 3, ',');
+    async fn total(&self, start: i64, mut values: Streaming<i64>) -> i64 {
+        self.0.note();
+        let mut total = start;
+        while let Some(value) = values.next().await {
+            match value {
+                Ok(value) => total += value,
+                Err(_) => return -1,
+            }
+        }
+        total
     }
-    format!("{times} x \"{letter}\"")
-}
 
-fn error_of(error: CallError<ArithError>) -> String {
-    match error {
-        CallError::Service(error) => format!("service error {}", serde_json::to_string(&error).unwrap()),
-        CallError::Status(status) => status_of(status),
+    async fn first(&self, mut values: Streaming<i64>) -> Option<i64> {
+        self.0.note();
+        values.next().await?.ok()
     }
-}
 
-#[expect(clippy::needless_pass_by_value, reason = "a call's error is handed over")]
-pub(super) fn status_of(status: Status) -> String {
-    let executed = if status.may_have_run() { "unknown" } else { "not executed" };
-    format!("{}, {executed}", status.code().name())
+    async fn leave(&self, mut values: Streaming<i64>) -> Option<i64> {
+        self.0.note();
+        let first = values.next().await?.ok();
+        drop(values);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        first
+    }
+
+    async fn unread(&self, values: Streaming<String>) {
+        self.0.note();
+        std::future::pending::<()>().await;
+        drop(values);
+    }
+
+    fn echo_items(&self, values: Streaming<String>) -> impl Stream<Item = Result<String, Status>> {
+        self.0.note();
+        values
+    }
 }

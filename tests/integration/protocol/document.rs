@@ -16,9 +16,18 @@ pub(super) struct Session {
     pub(super) title: String,
     /// Whose bytes an implementation must send just so.
     pub(super) tests: Vec<Side>,
-    /// The codec of the handshake before it; without one it begins at the first byte.
-    pub(super) behind: Option<String>,
+    /// The handshake before it; without one it begins at the first byte.
+    pub(super) behind: Option<Shaken>,
+    /// Whether the dialling side offers the service, too.
+    pub(super) both_offer: bool,
     pub(super) steps: Vec<Step>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Shaken {
+    pub(super) codec: String,
+    /// How many calls with streams both grant, when it is not the default.
+    pub(super) streams: Option<u32>,
 }
 
 #[derive(Debug, Clone)]
@@ -33,6 +42,8 @@ pub(super) enum Step {
 pub(super) struct Chunk {
     pub(super) side: Side,
     pub(super) what: String,
+    /// Its side may leave it out.
+    pub(super) optional: bool,
     pub(super) shape: Shape,
     pub(super) pieces: Vec<Piece>,
 }
@@ -44,6 +55,8 @@ pub(super) enum Piece {
     Example(Vec<u8>),
     /// A number that counts an example.
     Count(Vec<u8>),
+    /// A number that may be a larger one.
+    AtLeast(Vec<u8>),
     /// The text of a handshake, and the members that are examples.
     Json(String, Vec<String>),
 }
@@ -51,12 +64,26 @@ pub(super) enum Piece {
 /// What the users of both sides do and see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Action {
-    Connects { codec: String, metadata: Vec<(String, String)> },
+    Connects {
+        codec: String,
+        metadata: Vec<(String, String)>,
+    },
     ConnectingEnds(String),
-    Calls { id: u64, method: String, arguments: String, timeout: Option<Duration>, metadata: Vec<(String, String)> },
+    Calls {
+        id: u64,
+        method: String,
+        arguments: String,
+        timeout: Option<Duration>,
+        metadata: Vec<(String, String)>,
+    },
     Drops(u64),
     Runs(u64),
     Ends(u64, String),
+    /// What a producer of the caller has ready; none is its end.
+    IsSent(u64, Option<String>),
+    IsStopped(u64),
+    Opens(u64),
+    Gives(u64, String),
     ShutsDown,
     Closes,
 }
@@ -73,10 +100,15 @@ impl Chunk {
     /// The bytes as the document has them.
     pub(super) fn bytes(&self) -> Vec<u8> {
         let bytes = self.pieces.iter().flat_map(|piece| match piece {
-            Piece::Exact(bytes) | Piece::Example(bytes) | Piece::Count(bytes) => bytes.as_slice(),
+            Piece::Exact(bytes) | Piece::Example(bytes) | Piece::Count(bytes) | Piece::AtLeast(bytes) => &bytes[..],
             Piece::Json(text, _) => text.as_bytes(),
         });
         bytes.copied().collect()
+    }
+
+    /// Items that may as well come in fewer or more frames.
+    pub(super) fn is_packed(&self) -> bool {
+        self.what == "Message"
     }
 
     fn find_shape(&self) -> Shape {
@@ -117,7 +149,7 @@ pub(super) fn sessions(document: &str) -> Result<Vec<Session>, String> {
 }
 
 fn session(title: String, block: &[(usize, &str)]) -> Result<Session, String> {
-    let mut session = Session { title, tests: Vec::new(), behind: None, steps: Vec::new() };
+    let mut session = Session { title, tests: Vec::new(), behind: None, both_offer: false, steps: Vec::new() };
     let mut begins = None;
     for (number, line) in block {
         read_line(&mut session, &mut begins, line).map_err(|what| format!("line {number}: {what}: {line}"))?;
@@ -137,7 +169,11 @@ fn session(title: String, block: &[(usize, &str)]) -> Result<Session, String> {
     Ok(session)
 }
 
-fn read_line(session: &mut Session, begins: &mut Option<Option<String>>, line: &str) -> Result<(), String> {
+fn read_line(session: &mut Session, begins: &mut Option<Option<Shaken>>, line: &str) -> Result<(), String> {
+    if line == "@ offers: both sides" {
+        session.both_offer = true;
+        return Ok(());
+    }
     if let Some(tests) = line.strip_prefix("@ tests: ") {
         session.tests = match tests {
             "the dialling side" => vec![Side::Dialling],
@@ -148,11 +184,7 @@ fn read_line(session: &mut Session, begins: &mut Option<Option<String>>, line: &
         return Ok(());
     }
     if let Some(text) = line.strip_prefix("@ begins: ") {
-        *begins = Some(match text.strip_prefix("behind a handshake with ") {
-            Some(codec) => Some(codec.to_owned()),
-            None if text == "at the first byte" => None,
-            None => return Err("an unknown beginning".to_owned()),
-        });
+        *begins = Some(beginning(text).ok_or("an unknown beginning")?);
         return Ok(());
     }
     if let Some(text) = line.strip_prefix("! ") {
@@ -160,7 +192,9 @@ fn read_line(session: &mut Session, begins: &mut Option<Option<String>>, line: &
         return Ok(());
     }
     if let Some(text) = line.strip_prefix("# ") {
-        let (side, what) = text.split_once(" side: ").ok_or("not a side")?;
+        let optional = text.contains(" side may send: ");
+        let between = if optional { " side may send: " } else { " side: " };
+        let (side, what) = text.split_once(between).ok_or("not a side")?;
         let side = match side {
             "dialling" => Side::Dialling,
             "accepting" => Side::Accepting,
@@ -168,7 +202,7 @@ fn read_line(session: &mut Session, begins: &mut Option<Option<String>>, line: &
         };
         session.steps.push(match what {
             "end" => Step::End(side),
-            _ => Step::Bytes(Chunk { side, what: what.to_owned(), shape: Shape::Other, pieces: Vec::new() }),
+            _ => Step::Bytes(Chunk { side, what: what.to_owned(), optional, shape: Shape::Other, pieces: Vec::new() }),
         });
         return Ok(());
     }
@@ -190,6 +224,18 @@ fn read_line(session: &mut Session, begins: &mut Option<Option<String>>, line: &
     Ok(())
 }
 
+fn beginning(text: &str) -> Option<Option<Shaken>> {
+    if text == "at the first byte" {
+        return Some(None);
+    }
+    let text = text.strip_prefix("behind a handshake with ")?;
+    let (codec, streams) = match text.split_once(", streams ") {
+        Some((codec, streams)) => (codec, Some(streams.parse().ok()?)),
+        None => (text, None),
+    };
+    Some(Some(Shaken { codec: codec.to_owned(), streams }))
+}
+
 fn piece(line: &str) -> Result<Piece, String> {
     if line.starts_with('{') {
         return Ok(Piece::Json(line.to_owned(), Vec::new()));
@@ -197,6 +243,7 @@ fn piece(line: &str) -> Result<Piece, String> {
     match line.split_at_checked(2) {
         Some(("* ", rest)) => bytes(rest).map(Piece::Example),
         Some(("+ ", rest)) => bytes(rest).map(Piece::Count),
+        Some(("~ ", rest)) => bytes(rest).map(Piece::AtLeast),
         _ => bytes(line).map(Piece::Exact),
     }
 }
@@ -253,11 +300,23 @@ fn action(text: &str) -> Option<Action> {
         "the dialling side closes" => return Some(Action::Closes),
         _ => {}
     }
-    if let Some(id) = text.strip_suffix(" runs") {
-        return id.parse().ok().map(Action::Runs);
+    let (id, text) = text.split_once(' ')?;
+    let id = id.parse().ok()?;
+    match text {
+        "runs" => return Some(Action::Runs(id)),
+        "opens" => return Some(Action::Opens(id)),
+        "is stopped" => return Some(Action::IsStopped(id)),
+        "is sent no more" => return Some(Action::IsSent(id, None)),
+        _ => {}
     }
-    let (id, outcome) = text.split_once(" ends: ")?;
-    Some(Action::Ends(id.parse().ok()?, outcome.to_owned()))
+    let (what, text) = text.split_once(": ")?;
+    let text = text.to_owned();
+    match what {
+        "ends" => Some(Action::Ends(id, text)),
+        "gives" => Some(Action::Gives(id, text)),
+        "is sent" => Some(Action::IsSent(id, Some(text))),
+        _ => None,
+    }
 }
 
 type Entries = Vec<(String, String)>;

@@ -8,6 +8,8 @@ use serde_json::Value;
 use super::document::{Chunk, Piece, Shape};
 
 const REQUEST: u8 = 1;
+const MESSAGE: u8 = 3;
+const CREDIT: u8 = 6;
 const PING: u8 = 7;
 const PONG: u8 = 8;
 
@@ -69,6 +71,13 @@ fn frame(chunk: &Chunk, found: &[u8]) -> Result<usize, String> {
                 }
                 (rest, compared) = (behind, compared + bytes.len());
             }
+            Piece::AtLeast(bytes) => {
+                let (number, behind) = rest.split_at_checked(bytes.len()).ok_or("it is too short")?;
+                if little_endian(number) < little_endian(bytes) {
+                    return Err(format!("{} is less than {}", shown(number), shown(bytes)));
+                }
+                (rest, compared) = (behind, compared + bytes.len());
+            }
             Piece::Example(_) => {
                 let length = counted.take().ok_or("an example whose length nobody tells")?;
                 rest = rest.get(length..).ok_or("the example reaches beyond the frame")?;
@@ -97,7 +106,9 @@ fn text(chunk: &Chunk, found: &[u8]) -> Result<usize, String> {
                 (example, compared) = (false, compared + bytes.len());
             }
             Piece::Example(_) => example = true,
-            Piece::Count(_) | Piece::Json(..) => return Err("a count or JSON outside of a frame".to_owned()),
+            Piece::Count(_) | Piece::AtLeast(_) | Piece::Json(..) => {
+                return Err("a count or JSON outside of a frame".to_owned());
+            }
         }
     }
     if rest.is_empty() == example {
@@ -123,6 +134,29 @@ fn take_varint(rest: &mut &[u8]) -> Option<usize> {
     None
 }
 
+/// The items of a whole Message that has nothing else.
+pub(super) fn items(frame: &[u8]) -> Result<Vec<&[u8]>, String> {
+    let (head, mut rest) = frame.split_at_checked(16).ok_or("no frame")?;
+    let length = little_endian(&head[..4]);
+    if head[4..8] != [MESSAGE, 0, 0, 0] || length != frame.len() as i128 - 4 {
+        return Err(format!("not a Message of items: {}", shown(head)));
+    }
+    let mut items = Vec::new();
+    while !rest.is_empty() {
+        let length = take_varint(&mut rest).ok_or("the length of an item is cut off")?;
+        let (item, behind) = rest.split_at_checked(length).ok_or("an item reaches beyond its Message")?;
+        items.push(item);
+        rest = behind;
+    }
+    Ok(items)
+}
+
+/// Credit for a stream, which may come wherever its sender likes.
+pub(super) fn is_credit_of_a_call(frame: &[u8]) -> bool {
+    let (kind, id) = kind_and_id(frame);
+    kind == CREDIT && id != 0 && frame.len() == 20 && frame[5..8] == [0, 0, 0]
+}
+
 /// The ids that the tested side has chosen, by the document's.
 #[derive(Default)]
 pub(super) struct Ids {
@@ -132,17 +166,14 @@ pub(super) struct Ids {
 
 impl Ids {
     /// The document's `bytes` with the ids that the tested side chose. `opener` is the lowest bit of its ids.
-    pub(super) fn substitute(&self, bytes: &mut [u8], opener: u64) -> Result<(), String> {
+    pub(super) fn substitute(&self, bytes: &mut [u8], opener: u64) {
         let (kind, id) = kind_and_id(bytes);
         let chosen = match kind {
-            PONG => self.tokens.get(&id).copied().unwrap_or(id),
-            2..=5 if id & 1 == opener && id != 0 => {
-                *self.calls.get(&id).ok_or(format!("the id {id} was not opened"))?
-            }
-            _ => id,
+            PONG => self.tokens.get(&id),
+            2..=6 if id & 1 == opener && id != 0 => self.calls.get(&id),
+            _ => None,
         };
-        bytes[8..16].copy_from_slice(&chosen.to_le_bytes());
-        Ok(())
+        bytes[8..16].copy_from_slice(&chosen.unwrap_or(&id).to_le_bytes());
     }
 
     /// `found` with the ids of the document's `chunk` where they are the tested side's choice.
@@ -159,7 +190,7 @@ impl Ids {
                 self.calls.insert(id, found_id);
                 found_id & 1 == opener && id & 1 == opener && found_id != 0
             }
-            1..=5 if id & 1 == opener => self.calls.get(&id) == Some(&found_id),
+            1..=6 if id & 1 == opener && id != 0 => self.calls.get(&id) == Some(&found_id),
             _ => id == found_id,
         };
         if !known {

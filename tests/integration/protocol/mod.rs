@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what tests are made of, also outside of their functions")]
 
 mod arith;
+mod calls;
 mod document;
 mod edges;
 mod foreign;
@@ -10,3 +11,4 @@ mod matching;
 mod player;
 mod python;
 mod sessions;
+mod stream_edges;

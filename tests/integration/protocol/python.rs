@@ -3,6 +3,7 @@
 
 use std::{process::Stdio, time::Duration};
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use rpc_runtime::{CodecKind, prelude::*};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines},
@@ -89,6 +90,21 @@ async fn a_client_in_python_is_served() {
         "cancel",
         "a large message in parts each way",
         "the request window and its credit",
+        "items of the server",
+        "credit for items",
+        "a stream that is not read stops no other",
+        "items, and the service's error",
+        "a stream that can not be opened",
+        "cancel of a stream",
+        "items of the client",
+        "credit from the server",
+        "a producer that fails",
+        "an answer before the end of the items",
+        "cancel of the callee",
+        "one item at a time, both ways",
+        "an item in parts each way",
+        "a call back",
+        "a half-close cuts items",
         "goaway of the client, half-close",
         "a call is in flight",
     ];
@@ -111,9 +127,15 @@ async fn a_server_in_python_is_called() {
     assert!(refused.message().contains("codecs: json"), "{refused}");
     python.did(&["refusal"]).await;
 
-    let channel = Channel::builder().codec(CodecKind::Json).connect(&address).await.unwrap();
+    let offered = ArithServer::new(Calculator(Started::none()));
+    let channel = Channel::builder().codec(CodecKind::Json).service(offered).connect(&address).await.unwrap();
     python.did(&["handshake"]).await;
-    calls_of_python(&ArithClient::new(channel.clone()), &mut python).await;
+    let client = ArithClient::new(channel.clone());
+    calls_of_python(&client, &mut python).await;
+    items_of_python(&client, &mut python).await;
+    items_for_python(&client, &mut python).await;
+    items_both_ways(&client).await;
+    assert_eq!(client.relay(Args::of(1, 2)).await.unwrap(), 3);
     channel.close();
     python.did(&["goaway of the client"]).await;
 
@@ -151,4 +173,51 @@ async fn calls_of_python(client: &ArithClient, python: &mut Python) {
     for echo in started {
         assert!(within_time(TIME, "an echo", echo).await.unwrap() == text);
     }
+}
+
+/// More of them than windows hold.
+const MANY: u64 = 10_000;
+
+async fn items_of_python(client: &ArithClient, python: &mut Python) {
+    let counted: Vec<_> = client.count(0, MANY).await.unwrap().try_collect().await.unwrap();
+    assert_eq!(counted, (0..MANY).collect::<Vec<_>>());
+    let nothing: Vec<_> = client.units(3).await.unwrap().try_collect().await.unwrap();
+    assert_eq!(nothing, [(), (), ()]);
+
+    let mut quotients = client.quotients(6).await.unwrap();
+    assert_eq!([quotients.next().await.unwrap().unwrap(), quotients.next().await.unwrap().unwrap()], [3, 6]);
+    let failure = quotients.next().await.unwrap().unwrap_err();
+    assert!(matches!(failure.service(), Some(ArithError::DivideByZero)), "{failure:?}");
+    assert!(quotients.next().await.is_none());
+    let failure = client.quotients(0).await.unwrap_err();
+    assert!(matches!(failure.service(), Some(ArithError::DivideByZero)), "{failure:?}");
+
+    let mut watched = client.watch().await.unwrap();
+    assert_eq!(watched.next().await.unwrap().unwrap(), 7);
+    drop(watched);
+    python.did(&["cancel"]).await;
+}
+
+async fn items_for_python(client: &ArithClient, python: &mut Python) {
+    let numbers: Vec<_> = (0..i64::try_from(MANY).unwrap()).collect();
+    let sum = numbers.iter().sum::<i64>();
+    assert_eq!(within_time(TIME, "the total", client.total(1, stream::iter(numbers))).await.unwrap(), sum + 1);
+    let first = client.first(stream::iter([7]).chain(stream::pending()));
+    assert_eq!(within_time(TIME, "the first", first).await.unwrap(), Some(7));
+    // Whose end nobody waits for: its consumer does not want more than one.
+    let leave = client.leave(stream::repeat(7));
+    assert_eq!(within_time(TIME, "the one", leave).await.unwrap(), Some(7));
+    python.did(&["the items are stopped"]).await;
+}
+
+async fn items_both_ways(client: &ArithClient) {
+    let (sender, texts) = rpc_runtime::stream::channel(1);
+    let mut echoes = client.echo_items(texts).await.unwrap();
+    for text in ["a".to_owned(), "x".repeat(1_000_000), "b".to_owned()] {
+        sender.send(text.clone()).await.unwrap();
+        let echo = within_time(TIME, "the echo", echoes.next()).await.unwrap().unwrap();
+        assert!(echo == text, "{} bytes", echo.len());
+    }
+    drop(sender);
+    assert!(within_time(TIME, "the end of the echoes", echoes.next()).await.is_none());
 }

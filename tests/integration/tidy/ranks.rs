@@ -189,9 +189,9 @@ mod tests {
             ("wire/frame.rs", "use super::super::transport::Address;"),
             ("wire/frame.rs", "mod tests { use super::super::super::transport::Address; }"),
             ("limits.rs", "use super::call::Context;"),
-            ("call/mod.rs", "use crate::{status::Status, wire::{Frame, Kind}};"),
+            ("call/mod.rs", "use crate::{status::Status, stream::{Receiver, Sender}};"),
             ("call/mod.rs", "use crate::Channel;"),
-            ("call/mod.rs", "fn f() { tokio::select! { _ = crate::wire::f() => {} } }"),
+            ("call/mod.rs", "fn f() { tokio::select! { _ = crate::stream::f() => {} } }"),
             ("metadata.rs", "use crate::status::Status;"),
             ("call/mod.rs", "use crate::*;"),
             ("call/mod.rs", "use crate::unheard_of::Thing;"),
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_fault_names_file_and_line() {
-        let found = faults("call/mod.rs", "use std::fmt;\nuse crate::wire::Frame;");
-        assert_eq!(found, ["rpc-runtime/src/call/mod.rs:2: call (rank 2) imports wire (rank 2)"]);
+        let found = faults("call/mod.rs", "use std::fmt;\nuse crate::transport::Address;");
+        assert_eq!(found, ["rpc-runtime/src/call/mod.rs:2: call (rank 2) imports transport (rank 2)"]);
     }
 }

@@ -8,24 +8,26 @@ import struct
 
 from .calls import ANSWERING, ARRIVING, OVER, QUEUED, RUNNING, Request
 from .frames import frame, frames
-from .headers import entries, field, read_request, status_header, varint
+from .headers import entries, field, read_outcome, read_request, varint
+from .streamer import Streamer
 from .terms import (
-    CREDIT, DEADLINE_EXCEEDED, PART, RESOURCE_EXHAUSTED, RESPONSE, SERVICE_ERROR, UNAVAILABLE, UNIMPLEMENTED, CallFault,
-    Fault, Status,
+    CANCEL, CREDIT, DEADLINE_EXCEEDED, END, MESSAGE, OPENED, PART, RESOURCE_EXHAUSTED, RESPONSE, SERVICE_ERROR,
+    UNAVAILABLE, UNIMPLEMENTED, CallFault, Fault, Status,
 )
-from .transport import Transport
 
 # The bytes of Responses above which no further handler begins.
 UNSENT_RESPONSES = 1 << 20
 
 
-class Callee(Transport):
+class Callee(Streamer):
     """What a side does as a callee."""
 
     def __init__(self, sock, dialling, granted, allowed, metadata):
         super().__init__(sock, dialling, granted, allowed, metadata)
         # What may still come, and what came and is to be given back by Credit.
         self.window_in, self.to_give_back = granted["request_window"], 0
+        # Whether there are services here, and by method whether it takes a stream, and whether it returns one.
+        self.offers, self.methods = not dialling, {}
 
     def next_request(self):
         """A request whose handler begins, or one that `ended` and needs no answer; None when the connection is over."""
@@ -53,7 +55,35 @@ class Callee(Transport):
             self._answer(request, header, body)
 
     def answer_status(self, request, code, text, not_executed=False):
-        self._answer(request, status_header(code, text, not_executed, self.allowed["max_header"]), b"")
+        if request.opened and request.state == RUNNING:
+            self._write(request.outgoing.end_frame(request.id, self._status(code, text)))
+            self._forget(request)
+        else:
+            self._answer(request, self._status(code, text, not_executed), b"")
+
+    def open(self, request):
+        """Says that the items follow, which the items themselves say as well."""
+        if request.state == RUNNING:
+            request.opened = True
+            self._write(frame(RESPONSE, request.id, field(1, varint(OPENED))))
+
+    def send_items(self, call, items):
+        if isinstance(call, Request):
+            call.opened = True
+        super().send_items(call, items)
+
+    def complete(self, request, error=None):
+        """The end of the items, with the service's error if the producer failed."""
+        header = b"" if error is None else field(1, varint(SERVICE_ERROR))
+        if request.state == RUNNING:
+            self._write(request.outgoing.end_frame(request.id, header, error or b""))
+            self._forget(request)
+
+    def stop_items(self, request):
+        """The handler takes no more of them; the call goes on."""
+        if request.state == RUNNING and request.incoming.end is None:
+            self._write(frame(CANCEL, request.id))
+        request.incoming.stop()
 
     def _answer(self, request, header, body):
         if request.state != RUNNING:
@@ -70,14 +100,15 @@ class Callee(Transport):
         request.state = OVER
         self.requests.pop(request.id, None)
 
-    def _refuse(self, id, code, text, not_executed=True):
-        self._write(frame(RESPONSE, id, status_header(code, text, not_executed, self.allowed["max_header"])))
+    def _refuse(self, id, code, text, not_executed=True, kind=RESPONSE):
+        self._write(frame(kind, id, self._status(code, text, not_executed)))
 
     def _drop(self, request, code, ended):
         """A Cancel, or the deadline: the terminal frame for a request that has none yet."""
         if request.state == ANSWERING:
             return
-        self._refuse(request.id, code, ended, not_executed=request.state != RUNNING)
+        kind = END if request.opened else RESPONSE
+        self._refuse(request.id, code, ended, not_executed=request.state != RUNNING, kind=kind)
         if request.state == RUNNING:
             request.ended = ended
             self.events.append(request)
@@ -122,6 +153,23 @@ class Callee(Transport):
         else:
             self._part(request, body, head.more)
 
+    def _stream_of_caller(self, head, header, body):
+        """A Message or End: what comes for an unknown call crossed its terminal frame."""
+        request = self.requests.get(head.id)
+        if request is None or request.state == ANSWERING:
+            return
+        try:
+            fields = read_outcome(END, header, False) if head.kind == END else None
+            if request.incoming is None or request.state == ARRIVING:
+                raise CallFault("items that the method does not take, or before its Request is whole")
+            if head.kind == MESSAGE:
+                request.incoming.message(header, body, head.more)
+            else:
+                request.incoming.end_of_caller(fields)
+        except CallFault as fault:
+            self._drop(request, fault.code, str(fault))
+            raise
+
     def _open(self, head, header, body):
         try:
             request = self._admit(head, header, body)
@@ -147,9 +195,12 @@ class Callee(Transport):
         size = fields.get("total", len(body))
         if self.went_away:
             raise Status(UNAVAILABLE, "this side has sent GoAway")
-        if self.dialling:
-            # A dialling side offers nothing here; on the other side `next_request` hands all services out.
+        if not self.offers:
+            # A dialling side offers nothing unless it says so; else `next_request` hands all services out.
             raise Status(UNIMPLEMENTED, f"no service {fields['service']}")
+        streams = self.methods.get(fields["method"], (False, False))
+        if any(streams) and self._with_streams(self.requests) >= self.granted["streams"]:
+            raise CallFault(f"more than {self.granted['streams']} calls with streams", RESOURCE_EXHAUSTED)
         if size > self.granted["max_message"]:
             raise CallFault(f"a request of {size} bytes, above {self.granted['max_message']}", RESOURCE_EXHAUSTED)
         if fields.get("timeout") == 0:
@@ -157,7 +208,10 @@ class Callee(Transport):
         to_come = size - len(body) + sum(request.to_come() for request in self.requests.values())
         if to_come > self.window_in:
             raise CallFault(f"begun with {to_come} bytes to come in a window of {self.window_in}")
-        return Request(head.id, fields, body)
+        request = Request(head.id, fields, body)
+        takes, returns = streams
+        self._streams_of(request, sends=returns, receives=takes)
+        return request
 
     def _part(self, request, body, more):
         self.parts_received += 1

@@ -8,14 +8,15 @@ import time
 
 from .calls import Call
 from .frames import Head, frame, frames
-from .headers import LONGEST_NAME, MOST_ENTRIES, entries, field, number_field
+from .headers import LONGEST_NAME, MOST_ENTRIES, entries, field, number_field, read_outcome
+from .streamer import Streamer
 from .terms import (
-    CANCEL, DEADLINE_EXCEEDED, NAMES, PART, REQUEST, RESOURCE_EXHAUSTED, CallFault, Fault, GoneAway, Status,
+    CANCEL, DEADLINE_EXCEEDED, END, NAMES, OPENED, PART, REQUEST, RESOURCE_EXHAUSTED, RESPONSE, CallFault, Fault,
+    GoneAway, Status,
 )
-from .transport import Transport
 
 
-class Caller(Transport):
+class Caller(Streamer):
     """What a side does as a caller."""
 
     def __init__(self, sock, dialling, granted, allowed, metadata):
@@ -35,10 +36,12 @@ class Caller(Transport):
     def call(self, service, method, body, metadata=(), timeout=None):
         return self.wait(self.start(service, method, body, metadata, timeout))
 
-    def start(self, service, method, body, metadata=(), timeout=None):
-        """Sends a Request when the grants have room for it. How it fails is told by `wait`, but for a GoAway."""
+    def start(self, service, method, body, metadata=(), timeout=None, sends=False, receives=False):
+        """Sends a Request when the grants have room for it. How it fails is told by `wait`, but for a GoAway. Whether
+        the method takes items, and whether it returns them, the caller has to know."""
         call = Call(None if timeout is None else time.monotonic() + timeout)
-        self._until(lambda: self._gone() or self._too_large(body) or self._room(len(body)), call.deadline)
+        self._streams_of(call, sends, receives)
+        self._until(lambda: self._gone() or self._too_large(body) or self._room(len(body), call), call.deadline)
         if self._gone():
             raise GoneAway
         left = None if call.deadline is None else int((call.deadline - time.monotonic()) * 1e6)
@@ -68,11 +71,24 @@ class Caller(Transport):
         """Sends Cancel. `wait` then tells what the terminal frame says, so that the callee's answer is seen."""
         if call.id in self.calls and call.outcome is None:
             self._write(frame(CANCEL, call.id))
+            if call.outgoing is not None:
+                call.outgoing.stop()
+            if call.incoming is not None:
+                call.incoming.stop()
+
+    def end_items(self, call, failure=None):
+        """The end of what this side sends, with the Status that its producer failed with."""
+        if not call.outgoing.stopped and not call.is_over():
+            header = b"" if failure is None else self._status(failure.code, failure.text)
+            self._write(call.outgoing.end_frame(call.id, header))
 
     def _gone(self):
         return self.went_away or self.peer_went_away is not None
 
-    def _room(self, size):
+    def _room(self, size, call):
+        streams = call.outgoing is not None or call.incoming is not None
+        if streams and self._with_streams(self.calls) >= self.allowed["streams"]:
+            return False
         return len(self.calls) < self.allowed["in_flight"] and size <= self.window
 
     def _too_large(self, body):
@@ -107,9 +123,12 @@ class Caller(Transport):
             raise CallFault(f"a {NAMES[head.kind]} for {head.id}, which is no call in flight")
         terminal = not head.more
         try:
-            if call.outcome is None:
+            if call.outcome is not None:
+                # Nobody looks at it; but one that is opened has its terminal frame still to come.
+                terminal &= head.kind == END or read_outcome(RESPONSE, header, head.more)["status"] != OPENED
+            else:
                 self.parts_received += head.more or call.gathered is not None
-                call.response(head.kind, header, body, head.more, self.granted["max_message"])
+                terminal &= call.response(head.kind, header, body, head.more, self.granted["max_message"])
         except CallFault as fault:
             terminal = terminal and fault.terminal
             call.end(Status(fault.code, str(fault)))
@@ -118,6 +137,19 @@ class Caller(Transport):
             # The id stays taken until the terminal frame, whatever the caller has made of the call.
             if terminal:
                 del self.calls[head.id]
+
+    def _message(self, head, header, body):
+        call = self.calls.get(head.id)
+        if call is None:
+            raise CallFault(f"a Message for {head.id}, which is no call in flight")
+        if call.outcome is not None:
+            return
+        try:
+            call.message(header, body, head.more)
+        except CallFault as fault:
+            self.cancel(call)
+            call.end(Status(fault.code, str(fault)))
+            raise CallFault(f"call {head.id}: {fault}", fault.code) from None
 
     def _credit(self, increment):
         if self.window + increment > self.allowed["request_window"]:

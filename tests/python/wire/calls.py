@@ -5,8 +5,8 @@ Every rule in this file comes from PROTOCOL.md alone. Nothing here knows of the 
 
 import time
 
-from .headers import known_code, read_outcome
-from .terms import OK, RESOURCE_EXHAUSTED, RESPONSE, SERVICE_ERROR, CallFault, ServiceError, Status
+from .headers import check_status, read_outcome
+from .terms import OK, OPENED, RESOURCE_EXHAUSTED, RESPONSE, SERVICE_ERROR, CallFault, ServiceError, Status, known_code
 
 # The states of a request at its callee; a request that is over is in none of the connection's tables.
 ARRIVING, QUEUED, RUNNING, ANSWERING, OVER = "arriving", "queued", "running", "answering", "over"
@@ -40,26 +40,51 @@ class Call:
         self.outcome = None
         self.response_metadata = []
         self.fields = self.gathered = None
+        # Its streams, if it has any, and whether the callee has said that it accepted the call.
+        self.outgoing = self.incoming = None
+        self.opened = False
 
     def end(self, outcome):
         # The first outcome holds: a call that was abandoned keeps its own.
         if self.outcome is None:
             self.outcome = outcome
 
+    def is_over(self):
+        return self.outcome is not None
+
+    def end_of_items(self):
+        return self.outcome if isinstance(self.outcome, Exception) else OK
+
     def response(self, kind, header, body, more, max_message):
-        """Takes a Response or End; raises when it breaks a rule."""
+        """Takes a Response or End, of which it says whether it may be terminal; raises when it breaks a rule."""
         if self.gathered is not None and kind == RESPONSE:
             if header:
                 raise CallFault("a header in a later part of a Response")
             self.gathered.add(body, more)
         else:
             self.fields = read_outcome(kind, header, more)
+            check_status(kind, self.fields["status"], self.incoming is not None)
+            if self.fields["status"] == OPENED:
+                self._open(body, more)
+                return False
             size = self.fields.get("total", len(body))
             if size > max_message:
                 raise CallFault(f"a response of {size} bytes, above {max_message}", RESOURCE_EXHAUSTED)
             self.gathered = Gathered(size, body)
         if not more:
             self._terminal(bytes(self.gathered.body))
+        return True
+
+    def message(self, header, body, more):
+        if self.incoming is None:
+            raise CallFault("a Message of a method that returns a value")
+        self.opened = True
+        self.incoming.message(header, body, more)
+
+    def _open(self, body, more):
+        if self.opened or body or more:
+            raise CallFault("opened twice, behind items, with a body or with MORE", terminal=False)
+        self.opened = True
 
     def _terminal(self, body):
         fields = self.fields
@@ -82,10 +107,19 @@ class Request:
         self.gathered = Gathered(fields.get("total", len(body)), body)
         timeout = fields.get("timeout")
         self.deadline = None if timeout is None else time.monotonic() + timeout / 1e6
+        self.outgoing = self.incoming = None
+        self.opened = False
 
     @property
     def body(self):
         return bytes(self.gathered.body)
+
+    def is_over(self):
+        return self.state != RUNNING
+
+    def end_of_items(self):
+        # Its handler was dropped: nobody is told.
+        return None
 
     def to_come(self):
         return self.gathered.total - len(self.gathered.body) if self.state == ARRIVING else 0

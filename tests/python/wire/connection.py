@@ -1,8 +1,7 @@
 """A connection as its user has it, both sides alike: what a step does, which frame goes where, and the orderly end.
 
 Every rule in this file comes from PROTOCOL.md alone. It is strict: what the document forbids is answered as the
-document says and then raised, as a `Fault` that costs the connection or as a `CallFault` that costs one call. Streams
-are reserved in version 1 and not granted here.
+document says and then raised, as a `Fault` that costs the connection or as a `CallFault` that costs one call.
 """
 
 import socket
@@ -12,10 +11,10 @@ from .calls import ARRIVING
 from .callee import Callee
 from .caller import Caller
 from .frames import HEAD, Head, check_start, frame
-from .headers import field, known_code, number_field, read_header
+from .headers import field, number_field, read_header
 from .terms import (
-    CANCEL, CANCELLED, CREDIT, DEADLINE_EXCEEDED, END, GOAWAY, INTERNAL, MESSAGE, NAMES, PING, PONG, REQUEST,
-    RESOURCE_EXHAUSTED, RESPONSE, CallFault, Fault, Lost, Status,
+    CANCEL, CANCELLED, CREDIT, DEADLINE_EXCEEDED, END, GOAWAY, INTERNAL, MESSAGE, PING, PONG, REQUEST,
+    RESOURCE_EXHAUSTED, RESPONSE, CallFault, Fault, Lost, Status, known_code,
 )
 
 MOST_FAULTS, DRAIN = 100, 30
@@ -126,8 +125,6 @@ class Connection(Caller, Callee):
         kind, id = head.kind, head.id
         if kind > 127:
             return
-        if kind == MESSAGE or kind == CREDIT and id:
-            raise Fault(f"a {NAMES[kind]} for the call {id} without a grant of streams")
         if kind == GOAWAY and id:
             raise Fault(f"a GoAway with the id {id}")
         if kind == REQUEST:
@@ -136,7 +133,7 @@ class Connection(Caller, Callee):
             self._pass_over(head, f"a header of {head.header} bytes, above {self.granted['max_header']}")
 
     def _pass_over(self, head, text):
-        if head.kind == GOAWAY:
+        if head.kind in (GOAWAY, MESSAGE):
             raise Fault(text)
         head.passed_over = True
         if head.kind == REQUEST:
@@ -154,12 +151,20 @@ class Connection(Caller, Callee):
             pass
         elif head.kind == REQUEST:
             self._request(head, header, body)
+        elif head.kind in (MESSAGE, END) and head.id % 2 == self.dialling:
+            self._stream_of_caller(head, header, body)
+        elif head.kind == MESSAGE:
+            self._message(head, header, body)
         elif head.kind in (RESPONSE, END):
             self._response(head, header, body)
         elif head.kind == CANCEL:
             # A Cancel for a call that is not known crossed the terminal frame.
             if head.id in self.requests:
                 self._drop(self.requests[head.id], CANCELLED, "cancelled")
+            elif head.id in self.calls and self.calls[head.id].outgoing is not None:
+                self.calls[head.id].outgoing.stop()
+        elif head.kind == CREDIT and head.id:
+            self._credit_of_stream(head.id, int.from_bytes(body, "little"))
         elif head.kind == CREDIT:
             self._credit(int.from_bytes(body, "little"))
         elif head.kind == PING:

@@ -5,8 +5,8 @@ of it.
 """
 
 from .terms import (
-    END, GOAWAY, INTERNAL, LAST_CODE, NAMES, OK, OPENED, REQUEST, RESOURCE_EXHAUSTED, RESPONSE, STATUS, UNIMPLEMENTED,
-    UNKNOWN, CallFault,
+    END, GOAWAY, INTERNAL, MESSAGE, NAMES, OK, OPENED, REQUEST, RESOURCE_EXHAUSTED, RESPONSE, SERVICE_ERROR, STATUS,
+    UNIMPLEMENTED, CallFault,
 )
 
 LONGEST_NAME, MOST_ENTRIES = 256, 64
@@ -75,6 +75,7 @@ FIELDS = {
     REQUEST: {1: ("service", read_name), 2: ("timeout", read_number), 3: ("method", read_name),
               4: ("metadata", read_entry), 5: ("total", read_number)},
     RESPONSE: OUTCOME | {5: ("total", read_number)},
+    MESSAGE: {5: ("total", read_number)},
     END: OUTCOME,
     GOAWAY: {2: ("message", read_text), 3: ("code", read_number)},
 }
@@ -111,8 +112,13 @@ def read_request(header, more):
     return fields
 
 
+def read_message(header):
+    """The total of an item in parts; None without one."""
+    return read_header(MESSAGE, header).get("total")
+
+
 def read_outcome(kind, header, more):
-    """The header of a Response or End, of which no call here has a stream."""
+    """The header of a Response or End. Which status goes with the method, `check_status` knows."""
     fields = read_header(kind, header)
     status = fields.setdefault("status", OK)
     if status > OPENED:
@@ -123,20 +129,23 @@ def read_outcome(kind, header, more):
         raise CallFault(f"a message or `not executed` with status {status}")
     if fields.get("code") == 0:
         raise CallFault("the code 0 as a failure")
-    if status == OPENED or kind == END and status != STATUS:
-        text = f"{NAMES[kind]} with status {status} for a call without a stream"
-        raise CallFault(text, terminal=kind == END)
     check_total(fields, more)
     return fields
+
+
+def check_status(kind, status, streams):
+    """Whether a callee may say so of a method that returns items, or of one that returns a value."""
+    allowed = (OK, SERVICE_ERROR, STATUS) if kind == END else (SERVICE_ERROR, STATUS, OPENED)
+    if not streams:
+        allowed = (STATUS,) if kind == END else (OK, SERVICE_ERROR, STATUS)
+    if status not in allowed:
+        text = f"{NAMES[kind]} with status {status} of a method that returns {'items' if streams else 'a value'}"
+        raise CallFault(text, terminal=status != OPENED or kind == END)
 
 
 def check_total(fields, more):
     if more != ("total" in fields):
         raise CallFault("MORE without total" if more else "total without MORE")
-
-
-def known_code(code):
-    return code if code <= LAST_CODE else UNKNOWN
 
 
 # Written.

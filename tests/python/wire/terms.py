@@ -5,7 +5,7 @@ All of them, with their numbers, come from PROTOCOL.md alone.
 
 # Status codes that the peer uses itself.
 CANCELLED, UNKNOWN, INVALID_ARGUMENT, DEADLINE_EXCEEDED = 1, 2, 3, 4
-RESOURCE_EXHAUSTED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE = 8, 12, 13, 14
+RESOURCE_EXHAUSTED, ABORTED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE = 8, 10, 12, 13, 14
 LAST_CODE = 16
 
 # Kinds of frames.
@@ -21,6 +21,13 @@ FLOORS = {"in_flight": 64, "request_window": 65536, "max_message": 16384, "max_h
 
 # The most bytes of a body in one frame.
 PART = 65536
+
+# What an item costs beside its bytes, how large a window may ever be, and how large this peer lets one grow.
+ITEM_COST, GREATEST_WINDOW, LARGEST_OWN_WINDOW = 32, (1 << 31) - 1, 1 << 18
+
+
+def known_code(code):
+    return code if code <= LAST_CODE else UNKNOWN
 
 
 class Fault(Exception):
@@ -66,6 +73,14 @@ class ServiceError(Exception):
     def __init__(self, body):
         super().__init__(f"service error {body!r}")
         self.body = body
+
+
+class Stopped(Exception):
+    """Nobody takes the items any more that are to be sent."""
+
+
+class Dropped(Exception):
+    """The call of the other side is over, while its handler was at work."""
 
 
 class Lost(Exception):

@@ -119,7 +119,10 @@ class Transport:
         elif self.peer_went_away is None:
             self._crashed("the end without a GoAway")
         else:
-            # The other side's own calls are still to be answered.
+            # The other side's own calls are still to be answered, but no further item of theirs comes.
+            for request in self.requests.values():
+                if request.incoming is not None:
+                    request.incoming.cut(Status(UNAVAILABLE, "the other side ended its direction"))
             self._end_calls("the other side ended its direction")
 
     # The loss.

@@ -53,6 +53,7 @@ impl Calls {
     /// Sends the calls that wait, in order, as far as there is room.
     pub(in crate::connection) fn pump(&mut self, now: Instant, frames: &mut Frames, taken: u64) {
         self.unpark();
+        let mut parked = 0;
         while let Some(&id) = self.queue.front() {
             let Some(Slot { stage: Stage::Queued(request), streams, .. }) = self.slot(id) else {
                 self.queue.pop_front();
@@ -61,7 +62,8 @@ impl Calls {
             };
             if *streams && self.streaming >= self.grant.streams {
                 // In front: it is older than those.
-                self.parked.push_front(id);
+                self.parked.insert(parked, id);
+                parked += 1;
                 self.queue.pop_front();
                 continue;
             }

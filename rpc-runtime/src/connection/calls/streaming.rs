@@ -12,6 +12,11 @@ use crate::{
 };
 
 impl Calls {
+    /// Whether there is but one call with streams, and none without, as far as this table knows.
+    pub(in crate::connection) fn is_alone(&self) -> bool {
+        self.in_flight + self.streams.served() == 1
+    }
+
     /// The stream of a call that waits or is on the wire.
     pub(in crate::connection) fn stream(&self, id: CallId) -> Option<Key> {
         self.slot(id)?.stream
@@ -37,13 +42,19 @@ impl Calls {
     }
 
     /// The method has accepted the call, as its Response says or its first items do.
-    pub(in crate::connection) fn open(&mut self, wire_id: u64, metadata: Metadata) {
-        let Some(index) = self.open_slot(wire_id) else { return };
+    /// `false`: it had done so before.
+    pub(in crate::connection) fn open(&mut self, wire_id: u64, metadata: Metadata) -> bool {
+        let Some(index) = self.open_slot(wire_id) else { return true };
         let slot = &mut self.slots[index as usize];
-        if matches!((&slot.stage, &slot.opened), (Stage::Sent(_), Opened::No)) && slot.reception != Reception::Value {
+        if !matches!(slot.stage, Stage::Sent(_)) || slot.reception == Reception::Value {
+            return true;
+        }
+        let first = !std::mem::replace(&mut slot.answered, true);
+        if matches!(slot.opened, Opened::No) {
             slot.opened = Opened::Fresh(metadata);
             self.streams.woken.extend(slot.waker.take());
         }
+        first
     }
 
     /// A call fails by what came for it, or by what was to be sent: its caller has the outcome, and the peer is told.

@@ -26,7 +26,7 @@ use super::{
     stream_frames::{StreamFrames, Trouble},
 };
 use crate::{
-    status::Status,
+    status::{Code, Status},
     wire::{self, Frame, GoAwayHeader, Kind},
 };
 
@@ -266,6 +266,9 @@ impl Driver {
                 Input::HeaderTooLong { kind: Kind::Request, id, header, body, .. } => {
                     self.admission.on_long_header(id, header, body)
                 }
+                Input::HeaderTooLong { kind: Kind::End, id, header, .. } if !self.shared.opens(id) => {
+                    self.on_long_end(id, header)
+                }
                 Input::HeaderTooLong { kind: Kind::Response | Kind::End, id, more, header, .. } => {
                     self.incoming.on_long_header(id, more, header, self.admission.now)
                 }
@@ -305,6 +308,7 @@ impl Driver {
             }
             Kind::Ping => self.pong = Some(frame.id),
             Kind::Credit if frame.id == 0 => return self.incoming.on_credit(frame.body, self.admission.now),
+            Kind::Message if frame.id == 0 => return Verdict::Fault,
             Kind::Credit | Kind::Message => return self.on_stream(frame),
             Kind::GoAway => {
                 let header = match GoAwayHeader::decode(frame.header) {
@@ -313,7 +317,7 @@ impl Driver {
                 };
                 return self.on_go_away(&header);
             }
-            Kind::End if self.shared.opens(frame.id) => {
+            Kind::End if self.shared.opens(frame.id) || frame.id == 0 => {
                 self.stream_frames.forget(frame.id);
                 return self.incoming.on_end(frame, self.admission.now);
             }
@@ -330,6 +334,12 @@ impl Driver {
         if !matches!(committed, Verdict::Fine) {
             return committed;
         }
+        let is_items = matches!(frame.kind, Kind::Message | Kind::End);
+        if is_items && self.admission.takes_no_items(frame.id) {
+            let text = "items came for a call that takes none";
+            self.admission.fail(frame.id, &Status::of_call(Code::Internal, text));
+            return Verdict::Fault;
+        }
         let done = match frame.kind {
             Kind::Message => self.stream_frames.on_message(frame, self.admission.now),
             Kind::End => self.stream_frames.on_end(frame),
@@ -343,6 +353,7 @@ impl Driver {
             Err(Trouble::Stray) => Verdict::Fault,
             Err(Trouble::Connection(text)) => Verdict::Broken(text),
             Err(Trouble::Call(status)) => {
+                self.stream_frames.skip_parts(frame);
                 if self.shared.opens(frame.id) {
                     self.shared.fail_call(frame.id, status);
                 } else {
@@ -351,6 +362,18 @@ impl Driver {
                 Verdict::Fault
             }
         }
+    }
+
+    /// The end of a caller's items, with a header above the limit.
+    fn on_long_end(&mut self, id: u64, header: usize) -> Verdict {
+        let committed = self.admission.commit();
+        if !matches!(committed, Verdict::Fine) {
+            return committed;
+        }
+        let limit = self.shared.local.max_header;
+        let text = format!("the end of the caller's items has a header of {header} bytes, above max_header, {limit}");
+        self.admission.fail(id, &Status::of_call(Code::ResourceExhausted, text));
+        Verdict::Fault
     }
 
     fn judge(&mut self, verdict: Verdict) -> Result<(), String> {

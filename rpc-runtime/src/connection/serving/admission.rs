@@ -212,6 +212,15 @@ impl Admission {
         committed
     }
 
+    /// Whether a call of the peer has this id to which no items belong, or not yet.
+    pub(in crate::connection) fn takes_no_items(&self, id: u64) -> bool {
+        if self.serving.shared.opens(id) {
+            return false;
+        }
+        let takes = self.serving.shared.lock().calls.streams.of_served(id).is_some();
+        !takes && (self.parts.contains_key(&id) || self.serving.lock().calls.contains_key(&id))
+    }
+
     /// A call fails by what came for it.
     pub(in crate::connection) fn fail(&mut self, id: u64, why: &Status) {
         self.stop(id, why);
@@ -286,17 +295,17 @@ impl Admission {
                 Arc::clone(found.map_err(|status| Refusal::fine(|refused| &mut refused.unimplemented, status))?)
             }
         };
-        let size = header.total.unwrap_or(frame.body.len() as u64);
-        if size > u64::from(limits.max_message) {
-            let text = format!("the request has {size} bytes, more than max_message, {}", limits.max_message);
-            return Err(Refusal::fault(|refused| &mut refused.max_message, Code::ResourceExhausted, text));
-        }
         if route.streams() {
             let open = self.serving.shared.lock().calls.streams.served() + self.streaming();
             if open >= limits.streams {
                 let text = format!("streams: {open} calls with streams are in flight, the limit is {}", limits.streams);
                 return Err(Refusal::fault(|refused| &mut refused.streams, Code::ResourceExhausted, text));
             }
+        }
+        let size = header.total.unwrap_or(frame.body.len() as u64);
+        if size > u64::from(limits.max_message) {
+            let text = format!("the request has {size} bytes, more than max_message, {}", limits.max_message);
+            return Err(Refusal::fault(|refused| &mut refused.max_message, Code::ResourceExhausted, text));
         }
         if header.timeout.is_some_and(|timeout| timeout.is_zero()) {
             let status = Status::of_call(Code::DeadlineExceeded, "the request came without any time left");

@@ -26,6 +26,7 @@ use super::{
     frames::Frames,
     shared::{Request, Shared, wake},
     stats::{Reason, Stats, Sums},
+    streams::Key,
     sync::{Handle, Mutex, MutexGuard},
 };
 use crate::{
@@ -38,12 +39,12 @@ use crate::{
 /// What the driver, the runners and the handler tasks of a connection share. Its lock is never held together with
 /// that of [`Shared`], and neither while a handler is made, polled or dropped.
 pub(super) struct Serving {
-    shared: Arc<Shared>,
-    endpoint: Arc<Endpoint>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) endpoint: Arc<Endpoint>,
     table: Mutex<Table>,
     /// Whether another worker can go on while a handler holds one up.
     several_workers: bool,
-    runtime: Handle,
+    pub(super) runtime: Handle,
 }
 
 impl Serving {
@@ -173,12 +174,18 @@ impl Serving {
     }
 
     /// A handler in a task of its own is done, and has really stopped.
-    fn finish_task(&self, id: u64, route: &Route, finished: impl FnOnce(Option<Status>) -> Finished) {
+    fn finish_task(
+        &self,
+        id: u64,
+        route: &Route,
+        streams: Option<Key>,
+        finished: impl FnOnce(Option<Status>) -> Finished,
+    ) {
         let mut table = self.lock();
         let why = table.remove(id);
         drop(table);
         let finished = finished(why);
-        self.shared.reply(id, route.descriptor.full_name, finished);
+        self.shared.reply(id, streams, route.descriptor.full_name, finished);
         // Only now, when the reply is counted: there may be too much unsent to start another handler.
         self.hand_on();
     }

@@ -11,6 +11,7 @@ use crate::{
     connection::{
         consuming::Attached,
         producing::Producing,
+        streams::Key,
         sync::{self, AbortHandle},
     },
     metadata::Metadata,
@@ -108,9 +109,13 @@ impl Responder {
         }
     }
 
+    fn key(&self) -> Option<Key> {
+        self.streams.as_ref().map(|streams| streams.key)
+    }
+
     fn finish(mut self, finished: Finished) {
         self.owed = false;
-        self.serving.finish_task(self.id, &self.route, |_| finished);
+        self.serving.finish_task(self.id, &self.route, self.key(), |_| finished);
     }
 }
 
@@ -120,7 +125,7 @@ impl Drop for Responder {
             return;
         }
         let (begun, deadline) = (self.begun, self.deadline);
-        self.serving.finish_task(self.id, &self.route, |why| {
+        self.serving.finish_task(self.id, &self.route, self.key(), |why| {
             let status = why.unwrap_or_else(|| {
                 if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                     Status::of_call(Code::DeadlineExceeded, "the deadline passed at the server")

@@ -1,4 +1,5 @@
-//! One direction of a stream at its receiver: what has come and was not taken, and what the sender may still send. Pure.
+//! One direction of a stream at its receiver: what has come and was not taken, and what the sender may still send.
+//! Pure.
 
 use std::{collections::VecDeque, mem, task::Waker, time::Duration};
 
@@ -16,6 +17,12 @@ use crate::{
 const QUICK: Duration = Duration::from_secs(1);
 /// Messages that are shorter are put together.
 const SMALL: usize = 4_096;
+
+const BEHIND_END: Faulty = Faulty::Call("items behind the end of their stream");
+
+fn no_credit() -> Faulty {
+    Faulty::Connection("an item without credit".to_owned())
+}
 
 /// The receiving half.
 #[derive(Debug)]
@@ -82,9 +89,14 @@ impl Inbound {
         matches!(self.state, State::Coming)
     }
 
-    /// Whether an item may begin.
-    pub(super) fn has_credit(&self) -> bool {
-        self.credit > 0
+    /// An item begins to come. `false`: nobody takes it.
+    pub(super) fn may_begin(&self) -> Result<bool, Faulty> {
+        match self.state {
+            State::Ended(_) | State::Over => Err(BEHIND_END),
+            State::Coming | State::Unwanted if self.credit <= 0 => Err(no_credit()),
+            State::Coming => Ok(true),
+            State::Unwanted => Ok(false),
+        }
     }
 
     /// Whether its end was told.
@@ -101,14 +113,14 @@ impl Inbound {
     pub(super) fn put(&mut self, bytes: Bytes<'_>, cost: usize, last: usize) -> Result<Option<Waker>, Faulty> {
         match self.state {
             State::Coming | State::Unwanted => {}
-            State::Ended(_) | State::Over => return Err(Faulty::Call("items behind the end of their stream")),
+            State::Ended(_) | State::Over => return Err(BEHIND_END),
         }
         if cost == 0 {
             return Ok(None);
         }
         // The window only shrinks, so that the last item began with the least.
         if self.credit - ((cost - last) as i64) <= 0 {
-            return Err(Faulty::Connection("an item without credit".to_owned()));
+            return Err(no_credit());
         }
         self.credit -= cost as i64;
         if matches!(self.state, State::Unwanted) {
@@ -225,7 +237,12 @@ pub(in crate::connection) enum Bytes<'a> {
 impl<'a> Bytes<'a> {
     /// Copies what is too long for it to be done under a lock.
     pub(in crate::connection) fn of(bytes: &'a [u8]) -> Self {
-        if bytes.len() <= SMALL { Self::Borrowed(bytes) } else { Self::Owned(bytes.to_vec()) }
+        if bytes.len() <= SMALL {
+            return Self::Borrowed(bytes);
+        }
+        let mut copy = crate::buffer::take_for(bytes.len());
+        copy.extend_from_slice(bytes);
+        Self::Owned(copy)
     }
 
     fn into_vec(self) -> Vec<u8> {

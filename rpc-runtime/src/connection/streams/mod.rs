@@ -1,6 +1,6 @@
 //! The streams of all calls of a connection, of both ends: for each, what has come and was not taken, and what may be
-//! sent. Pure: no I/O, no clock; wakers and what is to be dropped are handed out. Which frame may come in which state is
-//! in the table of `tests/streams.rs`, as in PROTOCOL.md.
+//! sent. Pure: no I/O, no clock; wakers and what is to be dropped are handed out. Which frame may come in which state
+//! is in the table of `tests/streams.rs`, as in PROTOCOL.md.
 
 mod inbound;
 mod outbound;
@@ -41,6 +41,8 @@ pub(super) enum Faulty {
     /// It costs the connection.
     Connection(String),
 }
+
+const NONE_TAKEN: Faulty = Faulty::Call("items for a call that takes none");
 
 /// All streams of a connection.
 #[derive(Debug)]
@@ -164,22 +166,16 @@ impl Streams {
         self.served.get(&id).copied()
     }
 
-    /// Whether items may still come.
-    pub(super) fn is_coming(&self, key: Key) -> bool {
-        self.stream(key).and_then(|stream| stream.inbound.as_ref()).is_some_and(Inbound::is_coming)
-    }
-
-    /// Whether an item may begin to come, or it is no matter of credit that it may not.
-    pub(super) fn has_credit(&self, key: Key) -> bool {
-        self.stream(key).and_then(|stream| stream.inbound.as_ref()).is_none_or(Inbound::has_credit)
+    /// An item begins to come. `false`: nobody takes it.
+    pub(super) fn may_begin(&self, key: Key) -> Result<bool, Faulty> {
+        let Some(stream) = self.stream(key) else { return Ok(false) };
+        stream.inbound.as_ref().ok_or(NONE_TAKEN).and_then(Inbound::may_begin)
     }
 
     /// A Message.
     pub(super) fn put(&mut self, key: Key, bytes: Bytes<'_>, measure: Measure) -> Result<(), Faulty> {
         let Some(stream) = self.stream_mut(key) else { return Ok(()) };
-        let Some(inbound) = &mut stream.inbound else {
-            return Err(Faulty::Call("items for a call that takes none"));
-        };
+        let Some(inbound) = &mut stream.inbound else { return Err(NONE_TAKEN) };
         let before = inbound.held();
         let woken = inbound.put(bytes, measure.cost, measure.last)?;
         let after = inbound.held();
@@ -259,12 +255,6 @@ impl Streams {
         Released(stream)
     }
 
-    /// Forgets the streams of a call of the peer, as [`release`](Self::release) does.
-    pub(super) fn release_served(&mut self, id: u64) -> Option<Released> {
-        let key = self.of_served(id)?;
-        Some(self.release(key))
-    }
-
     /// What has come, or how it ended; `None` when the stream is gone.
     pub(super) fn take(&mut self, key: Key, room: usize) -> Option<Taken> {
         let inbound = self.stream_mut(key)?.inbound.as_mut()?;
@@ -327,10 +317,9 @@ impl Streams {
         stream.outbound.as_mut()?.charge(cost).then_some(stream.id)
     }
 
-    /// Whether anything was sent on the stream of a call of the peer.
-    pub(super) fn has_begun(&self, id: u64) -> bool {
-        let stream = self.of_served(id).and_then(|key| self.stream(key));
-        stream.and_then(|stream| stream.outbound.as_ref()).is_some_and(Outbound::has_begun)
+    /// Whether anything was sent on a stream.
+    pub(super) fn has_begun(&self, key: Key) -> bool {
+        self.stream(key).and_then(|stream| stream.outbound.as_ref()).is_some_and(Outbound::has_begun)
     }
 
     /// The output has room again: wakes those who waited for it.

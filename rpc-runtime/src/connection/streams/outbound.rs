@@ -48,7 +48,7 @@ impl Outbound {
     /// The request is on its way: items may follow, of this cost.
     pub(super) fn begin(&mut self, window: u32) -> Option<Waker> {
         if self.state == State::Waiting {
-            (self.state, self.credit) = (State::Sending, i64::from(window));
+            (self.state, self.credit) = (State::Sending, i64::from(window).min(LARGEST));
         }
         self.waker.take()
     }

@@ -209,11 +209,13 @@ impl World {
         let key = self.calls.stream_of(id).expect("a call without a terminal frame is known");
         let call = &mut self.table[tag as usize];
         match (what, key) {
-            (Says::Opened, _) => self.calls.open(id, Metadata::new()),
+            (Says::Opened, _) => {
+                self.calls.open(id, Metadata::new());
+            }
             (Says::Item, Some(key)) => {
                 let item = packed(call.put, 4);
                 let measure = Measure::of(&item).expect("an item");
-                if self.calls.streams.is_coming(key) && self.calls.streams.has_credit(key) {
+                if matches!(self.calls.streams.may_begin(key), Ok(true)) {
                     self.calls.open(id, Metadata::new());
                     self.calls.streams.put(key, Bytes::of(&item), measure).expect("it may come");
                     call.put += 1;

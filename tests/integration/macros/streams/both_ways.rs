@@ -32,7 +32,7 @@ impl Chat for Here {
         Ok(lines.filter_map(|line| future::ready(line.ok())))
     }
     async fn after_the_first(&self, mut values: Streaming<i64>) -> impl Stream<Item = i64> {
-        let first = values.next().await.unwrap().unwrap();
+        let first = values.next().await.and_then(Result::ok).unwrap_or_default();
         self.echo(values).map(move |value| value + first)
     }
 }

@@ -211,7 +211,7 @@ trait Attributes {
     #[cfg(any())]
     fn gone(&self, missing: Streaming<Missing>) -> impl Stream<Item = Missing>;
     #[rpc(name = "Renamed", client = "fresh", task)]
-    async fn new(&self, values: Streaming<u8>) -> usize;
+    async fn channel(&self, values: Streaming<u8>) -> usize;
     fn reserved(&self, r#in: Streaming<u8>, r#type: u8) -> impl Stream<Item = u8>;
 }
 
@@ -219,7 +219,7 @@ impl Attributes for u8 {
     fn old_numbers(&self) -> impl Stream<Item = u8> {
         items(0..*self)
     }
-    async fn new(&self, values: Streaming<u8>) -> usize {
+    async fn channel(&self, values: Streaming<u8>) -> usize {
         futures_util::StreamExt::count(values).await
     }
     fn reserved(&self, r#in: Streaming<u8>, r#type: u8) -> impl Stream<Item = u8> {

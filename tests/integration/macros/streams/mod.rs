@@ -2,7 +2,9 @@
 
 mod both_ways;
 mod boxed;
+mod connected;
 mod descriptors;
+mod ends;
 mod hygiene;
 mod openings;
 mod received;

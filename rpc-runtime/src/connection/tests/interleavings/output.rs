@@ -203,7 +203,7 @@ impl Drop for Meddling {
 fn wakers_are_woken_and_dropped_without_the_lock() {
     check(250, || {
         let world = World::new(Setting { shared: one_in(2), ..Setting::default() });
-        let shared = Arc::clone(&world.client.0.shared);
+        let shared = Arc::clone(&world.client.shared);
         let meddling = |other: Option<crate::connection::CallId>| {
             let thread = Waker::noop().clone();
             Waker::from(Arc::new(Meddling { shared: Arc::clone(&shared), thread, call: Mutex::new(other) }))

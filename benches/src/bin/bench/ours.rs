@@ -5,8 +5,8 @@ use std::sync::Arc;
 use rpc_runtime::{ChannelBuilder, ServerBuilder, prelude::*};
 use tokio::task::JoinSet;
 
-use crate::subject::{Failure, Job, Subject};
-use crate::window::{Tally, Window};
+use bench::subject::{Failure, Job, Subject};
+use bench::window::{Tally, Window};
 
 /// Channel and server of this project.
 pub const SUBJECT: Subject = Subject {

@@ -12,8 +12,8 @@ use tarpc::{ClientMessage, Response, client};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::subject::{Failure, Job, Subject};
-use crate::window::{Tally, Window};
+use bench::subject::{Failure, Job, Subject};
+use bench::window::{Tally, Window};
 
 /// tarpc 0.38.
 pub const SUBJECT: Subject = Subject {

@@ -4,8 +4,8 @@ use rpc_runtime::middleware::{self, Next, Request, Response, from_fn};
 use rpc_runtime::prelude::*;
 
 use crate::ours::{drive, serve};
-use crate::subject::{Job, Subject};
-use crate::window::Tally;
+use bench::subject::{Job, Subject};
+use bench::window::Tally;
 
 /// One layer at each side that only passes calls on.
 pub const LAYER: Subject = Subject {

@@ -8,8 +8,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::subject::{Failure, Job, Subject};
-use crate::window::{Tally, Window};
+use bench::subject::{Failure, Job, Subject};
+use bench::window::{Tally, Window};
 
 /// Raw tokio.
 pub const SUBJECT: Subject = Subject {
