@@ -11,7 +11,10 @@ use std::{
 
 use futures_core::Stream;
 use rpc_macros::rpc_service;
-use tokio::time::{Instant, timeout};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout},
+};
 
 use super::{
     PLACES, all, borders,
@@ -253,12 +256,11 @@ async fn play(size: usize, shared: bool, fault: Option<Fault>) -> (Played<Ends>,
     // Each item uses its window up.
     let limits = Limits::default().stream_window(40, 40);
     let calls = async |connection: Connection| {
-        let running = flows(size).into_iter().map(|flow| tokio::spawn(flow.run(connection.clone(), shore.clone())));
-        let mut ends = BTreeMap::new();
-        for flow in running.collect::<Vec<_>>() {
-            let (tag, end) = flow.await.unwrap();
-            ends.insert(tag, end);
+        let mut running = JoinSet::new();
+        for flow in flows(size) {
+            running.spawn(flow.run(connection.clone(), shore.clone()));
         }
+        let ends = running.join_all().await.into_iter().collect();
         connection.close();
         ends
     };
