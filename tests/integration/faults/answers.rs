@@ -15,7 +15,8 @@ const CASES: [Case; 16] = [
     (|id| vec![frame(RESPONSE, 0, id, &[1], b"3")], Code::Internal),
     (|id| vec![frame(RESPONSE, 0, id, &[1, 9, 0], b"3")], Code::Internal),
     (|id| vec![frame(RESPONSE, 0, id, &field(1, &[4]), b"3")], Code::Internal),
-    (|id| vec![frame(RESPONSE, 0, id, &field(1, &[3]), b"3")], Code::Internal),
+    // A stream that opens is not the end of its call.
+    (|id| vec![frame(RESPONSE, 0, id, &field(1, &[3]), b""), frame(RESPONSE, 0, id, &[], b"4")], Code::Internal),
     (|id| vec![frame(RESPONSE, 0, id, &field(1, &[2]), b"3")], Code::Internal),
     (|id| vec![frame(RESPONSE, 0, id, &field(3, &[5]), b"3")], Code::Internal),
     (|id| vec![frame(RESPONSE, 0, id, &field(9, b"odd"), b"3")], Code::Internal),
