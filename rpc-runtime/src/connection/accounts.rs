@@ -137,12 +137,12 @@ impl Accounts {
         self.held() > self.limit / 4 * 3
     }
 
-    /// Whether somebody has to go.
     /// Whether so little is held that windows may grow.
     pub(super) fn is_below_half(&self) -> bool {
         self.held.load(Relaxed) < self.limit / 2
     }
 
+    /// Whether somebody has to go.
     pub(super) fn is_full(&self) -> bool {
         self.staying.load(Relaxed) >= self.limit
     }
