@@ -117,6 +117,10 @@ impl Context {
 
     /// Sends an entry of metadata with the response, in place of those that the key has; does nothing once the
     /// response was made. More than the caller accepts fails the call with `RESOURCE_EXHAUSTED`.
+    ///
+    /// In a method that returns a stream, what is set before an `async fn` has returned it travels with the response;
+    /// what is set later comes with the [end](crate::Streaming::end_metadata), unless it is more than the caller
+    /// accepts.
     pub fn set_response_metadata(&self, key: impl Into<String>, value: impl Into<String>) {
         if let Some(scene) = &self.0 {
             // These may be code of users, which does not run under a lock.

@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use super::{Answer, Ending, Items, Pulled, Response, Source, mapped::panicked};
+use super::{Answer, Ending, Items, Pulled, Response, Source, panicked};
 use crate::status::{Code, Status};
 
 type Tell = Box<dyn FnOnce(&Result<Response, Status>) + Send>;
@@ -20,7 +20,7 @@ impl OnEnd {
 
     fn tell(&mut self, outcome: &Result<Response, Status>) -> Result<(), Status> {
         let Some(tell) = self.0.take() else { return Ok(()) };
-        catch_unwind(AssertUnwindSafe(|| tell(outcome))).map_err(panicked)
+        catch_unwind(AssertUnwindSafe(|| tell(outcome))).map_err(|panic| panicked("a layer", panic))
     }
 }
 

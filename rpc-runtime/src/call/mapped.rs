@@ -1,15 +1,14 @@
 //! Items of which a layer changes the bytes, each in its turn.
 
 use std::{
-    any::Any,
     mem,
     panic::{AssertUnwindSafe, catch_unwind},
     task::{Context, Poll, ready},
 };
 
-use super::{Body, Ending, Items, Pulled, Source};
+use super::{Body, Ending, Items, Pulled, Source, panicked};
 use crate::{
-    status::{Code, Status},
+    status::Status,
     wire::{ITEM_COST, MAX_PART, close_item, take_item},
 };
 
@@ -125,16 +124,7 @@ impl<F: FnMut(Body) -> Body + Send + 'static> Source for Mapped<F> {
 
 /// What changes an item is a layer's code; whoever polls may be the connection.
 fn change(change: &mut impl FnMut(Body) -> Body, item: Vec<u8>) -> Result<Vec<u8>, Status> {
-    catch_unwind(AssertUnwindSafe(|| change(Body::from(item)).into_bytes())).map_err(panicked)
-}
-
-/// Why items do not go on that a layer looks at.
-pub(super) fn panicked(panic: Box<dyn Any + Send>) -> Status {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    let status = Status::of_call(Code::Internal, format!("a layer panicked: {}", text.unwrap_or("(no message)")));
-    // The drop of what it panicked with is user code, too.
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
-    status
+    catch_unwind(AssertUnwindSafe(|| change(Body::from(item)).into_bytes())).map_err(|panic| panicked("a layer", panic))
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use std::{
     fmt,
     future::poll_fn,
     mem,
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{self, Poll, Waker},
 };
@@ -17,7 +16,7 @@ use tracing::Instrument;
 
 use super::{Channel, layered};
 use crate::{
-    call::{Ambient, Answer, Context, OutgoingRequest, ServiceName, Timeout},
+    call::{Ambient, Answer, Context, OutgoingRequest, ServiceName, Timeout, panicked},
     codec::CodecKind,
     connection::CallId,
     descriptor::{MethodDescriptor, MethodKind},
@@ -123,7 +122,7 @@ impl Engine {
         };
         let now = Instant::now();
         let Target { channel, method, .. } = &self.target;
-        // A stream goes on as long as it goes on.
+        // How long a stream lasts is no sign of a fault: it has a deadline by choice only.
         let default = channel.settings().timeout.filter(|_| method.kind == MethodKind::Unary);
         let deadline = self.timeout.deadline(now, default, self.inherited);
         self.stage = if deadline.is_some_and(|deadline| deadline <= now) {
@@ -247,11 +246,7 @@ fn lost_task(error: JoinError) -> Status {
     let Ok(panic) = error.try_into_panic() else {
         return Status::of_call(Code::Cancelled, "the runtime of the call was shut down");
     };
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    let status = Status::of_call(Code::Internal, format!("a layer panicked: {}", text.unwrap_or("(no message)")));
-    // The drop of what it panicked with is user code, too.
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
-    status
+    panicked("a layer", panic)
 }
 
 pub(super) fn late(text: &str) -> Status {

@@ -1,5 +1,6 @@
 //! The pending table: every call of this side from its registration to its terminal frame, in slots that are used
-//! again. Pure: no I/O, no clock; wakers and old buffers are handed out, to be woken and dropped without the lock.
+//! again; beside it the streams of both ends, which a call's end is handed to. Pure: no I/O, no clock; wakers and old
+//! buffers are handed out, to be woken and dropped without the lock.
 
 mod counts;
 mod queue;
@@ -205,15 +206,11 @@ impl Calls {
         let (waker, stream) = (slot.waker.take(), slot.stream.take());
         let stage = std::mem::replace(&mut slot.stage, Stage::Abandoned);
         let stream = stream.map(|key| self.streams.release(key));
-        let mut cancelled = false;
         match &stage {
             Stage::Sent(_) => match self.withdraw(id, wire_id, frames) {
                 Withdrawn::Whole => self.release(id.index),
-                Withdrawn::Cut => cancelled = true,
-                Withdrawn::Nothing => {
-                    wire::put_cancel(&mut frames.small, wire_id);
-                    cancelled = true;
-                }
+                Withdrawn::Cut => {}
+                Withdrawn::Nothing => wire::put_cancel(&mut frames.small, wire_id),
             },
             Stage::Queued(request) => {
                 self.release(id.index);
@@ -222,7 +219,7 @@ impl Calls {
             Stage::Ended { open: false, .. } => self.release(id.index),
             Stage::Free | Stage::Abandoned | Stage::Ended { open: true, .. } => {}
         }
-        Abandoned { cancelled, _waker: waker, _stage: Some(stage), _stream: stream }
+        Abandoned { _waker: waker, _stage: Some(stage), _stream: stream }
     }
 
     /// Ends the calls whose time has passed. Gives the next deadline and the wakers.

@@ -1,5 +1,5 @@
-//! What comes on streams, as whoever consumes it pulls it. Taking gives room back to the peer; dropping tells it to
-//! send no more.
+//! What comes on streams, as whoever consumes it pulls it, and the hold on the streams of a call of the peer. Taking
+//! gives room back to the peer; dropping tells it to send no more.
 
 use std::{
     mem,

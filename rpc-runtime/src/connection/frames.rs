@@ -150,28 +150,16 @@ impl Frames {
                 (Ending::Status(Status::of_call(Code::ResourceExhausted, text)), metadata, Vec::new())
             }
             Reply::Finished => (Ending::Ok, metadata, Vec::new()),
-            Reply::Status(status) | Reply::Unsendable(status) => {
-                let details = if status.details().len() <= limit { status.details().to_vec() } else { Vec::new() };
-                let metadata = if metadata.is_empty() { status.metadata().clone() } else { metadata };
-                (Ending::Status(status), metadata, details)
-            }
+            Reply::Status(status) | Reply::Unsendable(status) => failed(status, metadata, limit),
         };
-        let entries = metadata.len();
         let header = response_header(&ending, metadata, &body, remote);
-        let (length, longest) = (header.encoded_len(), remote.max_header as usize);
-        let text = if entries > max_metadata {
-            format!("the reply of {method} has {entries} metadata entries, more than max_metadata, {max_metadata}")
-        } else if length > longest {
-            format!("the reply of {method} has a header of {length} bytes, above max_header of its caller, {longest}")
-        } else {
+        let Err(refused) = check_header(method, &header, remote, max_metadata) else {
             return self.push_response(id, &header, body);
         };
         // What a failure says of itself is worth more than what travels beside it.
         let (ending, body) = match ending {
             Ending::Status(status) => (Ending::Status(status), body),
-            Ending::Ok | Ending::Opened(_) | Ending::ServiceError => {
-                (Ending::Status(Status::of_call(Code::ResourceExhausted, text)), Vec::new())
-            }
+            Ending::Ok | Ending::Opened(_) | Ending::ServiceError => (Ending::Status(refused), Vec::new()),
         };
         let header = response_header(&ending, Metadata::new(), &body, remote);
         self.push_response(id, &header, body);
@@ -238,36 +226,28 @@ impl Frames {
     }
 
     /// The method has accepted the call of the peer.
-    pub(super) fn push_opened(&mut self, id: u64, metadata: Metadata) {
-        let header = ResponseHeader { ending: wire::Ending::Opened, total: None, metadata: Cow::Owned(metadata) };
-        wire::put_response(&mut self.small, id, &header, &[], false);
+    pub(super) fn push_opened(&mut self, id: u64, header: &ResponseHeader<'_>) {
+        wire::put_response(&mut self.small, id, header, &[], false);
     }
 
     /// The end of the items of one direction; behind those of them that wait.
     pub(super) fn push_end(&mut self, id: u64, finished: Finished, remote: &Grant, max_metadata: usize) {
         let limit = MAX_PART.min(remote.max_message as usize);
         let Finished { reply, metadata } = finished;
-        let (ending, mut metadata, body) = match reply {
+        let (ending, metadata, body) = match reply {
             Reply::Value(_) | Reply::Finished => (Ending::Ok, metadata, Vec::new()),
             Reply::ServiceError(body) if body.len() <= limit => (Ending::ServiceError, metadata, body),
             Reply::ServiceError(body) => {
                 let text = format!("the error of a stream has {} bytes, it may have {limit}", body.len());
                 (Ending::Status(Status::of_call(Code::ResourceExhausted, text)), metadata, Vec::new())
             }
-            Reply::Status(status) | Reply::Unsendable(status) => {
-                let details = if status.details().len() <= limit { status.details().to_vec() } else { Vec::new() };
-                let metadata = if metadata.is_empty() { status.metadata().clone() } else { metadata };
-                (Ending::Status(status), metadata, details)
-            }
+            Reply::Status(status) | Reply::Unsendable(status) => failed(status, metadata, limit),
         };
-        let longest = remote.max_header as usize;
-        if metadata.len() > max_metadata
-            || response_header(&ending, metadata.clone(), &[], remote).encoded_len() > longest
-        {
+        let mut header = response_header(&ending, metadata, &[], remote);
+        if !is_within(&header, remote, max_metadata) {
             // How the items ended is worth more than what travels beside that.
-            metadata = Metadata::new();
+            header.metadata = Cow::Owned(Metadata::new());
         }
-        let header = response_header(&ending, metadata, &[], remote);
         let mut bytes = Vec::new();
         header.put(&mut bytes);
         if self.has_large_of(id) {
@@ -283,8 +263,8 @@ impl Frames {
     }
 
     /// The next write: all small frames, and of each of the next calls with large messages one part, or what there is
-    /// of short ones up to that size, in turn. `spare` becomes
-    /// the next buffer of small frames; `begun` is told the id and the offset of each large message that begins.
+    /// of short ones up to that size, in turn. `spare` becomes the next buffer of small frames; `begun` is told the id
+    /// and the offset of each large request that begins.
     pub(super) fn next_batch(&mut self, spare: Vec<u8>, mut begun: impl FnMut(u64, usize)) -> Batch {
         let head = std::mem::replace(&mut self.small, spare);
         let mut total = head.len();
@@ -328,6 +308,44 @@ impl Frames {
 /// The length that the first part announces, when there will be several.
 fn total(body: &[u8]) -> Option<u64> {
     (body.len() > MAX_PART).then_some(body.len() as u64)
+}
+
+/// The header that says that `method` has accepted a call, with the handler's metadata; fails when that is more than
+/// its caller accepts.
+pub(super) fn opened_header(
+    method: &str,
+    metadata: Metadata,
+    remote: &Grant,
+    max_metadata: usize,
+) -> Result<ResponseHeader<'static>, Status> {
+    let header = ResponseHeader { ending: wire::Ending::Opened, total: None, metadata: Cow::Owned(metadata) };
+    check_header(method, &header, remote, max_metadata)?;
+    Ok(header)
+}
+
+/// Refuses a header that is above what the caller accepts, or with more metadata than this side sends.
+fn check_header(method: &str, header: &ResponseHeader<'_>, remote: &Grant, max_metadata: usize) -> Result<(), Status> {
+    if is_within(header, remote, max_metadata) {
+        return Ok(());
+    }
+    let (entries, length, longest) = (header.metadata.len(), header.encoded_len(), remote.max_header);
+    let text = if entries > max_metadata {
+        format!("the reply of {method} has {entries} metadata entries, more than max_metadata, {max_metadata}")
+    } else {
+        format!("the reply of {method} has a header of {length} bytes, above max_header of its caller, {longest}")
+    };
+    Err(Status::of_call(Code::ResourceExhausted, text))
+}
+
+fn is_within(header: &ResponseHeader<'_>, remote: &Grant, max_metadata: usize) -> bool {
+    header.metadata.len() <= max_metadata && header.encoded_len() <= remote.max_header as usize
+}
+
+/// How a failure is sent: its own metadata where the handler left none, and details of at most `limit` bytes.
+fn failed(status: Status, metadata: Metadata, limit: usize) -> (Ending, Metadata, Vec<u8>) {
+    let details = if status.details().len() <= limit { status.details().to_vec() } else { Vec::new() };
+    let metadata = if metadata.is_empty() { status.metadata().clone() } else { metadata };
+    (Ending::Status(status), metadata, details)
 }
 
 fn response_header(ending: &Ending, metadata: Metadata, body: &[u8], remote: &Grant) -> ResponseHeader<'static> {

@@ -1,4 +1,5 @@
-//! The peer's answers to our calls: responses, whole and in parts, and the credit for requests.
+//! The peer's answers to our calls: responses, whole and in parts, word that items follow, and their end; and the credit
+//! for requests.
 
 use std::{collections::BTreeMap, sync::Arc, task::Waker};
 
@@ -316,7 +317,7 @@ impl Incoming {
         self.wakers.append(&mut state.calls.streams.woken);
         drop(state);
         let Err(text) = opened else { return Verdict::Fine };
-        self.shared.fail_call(id, Status::of_call(Code::Internal, text));
+        self.shared.fail_and_cancel(id, Status::of_call(Code::Internal, text));
         Verdict::Fault
     }
 

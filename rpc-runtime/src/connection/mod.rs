@@ -1,6 +1,6 @@
-//! One handshaken transport and the calls on it, the same code on both ends. The pending table, the frames and the
-//! clock's rules are pure; a driver task reads, a runner polls quick handlers, a flusher writes, and callers append
-//! under one short lock.
+//! One handshaken transport and the calls on it, the same code on both ends. The pending table, the streams, the frames
+//! and the clock's rules are pure; a driver task reads, a runner polls quick handlers, pumps send what callers stream, a
+//! flusher writes, and callers append under one short lock.
 
 mod accounts;
 mod assembly;
@@ -176,9 +176,9 @@ impl Connection {
         // Taken out, for they are of users, and never dropped under a lock.
         let items = request.items.take();
         let id = self.shared.send(request, deadline, now, waker)?;
-        if let Some((mut items, key)) = items.zip(self.shared.stream_of(id)) {
+        if let Some((mut items, (wire_id, key))) = items.zip(self.shared.stream_of(id)) {
             items.accept_up_to(self.shared.max_item());
-            self.runtime.spawn(Pump::new(Arc::clone(&self.shared), id, key, items));
+            self.runtime.spawn(Pump::new(Arc::clone(&self.shared), wire_id, key, items));
         }
         Ok(id)
     }

@@ -12,8 +12,9 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
+    frames::opened_header,
     output::Push,
-    shared::{Shared, wake},
+    shared::{Shared, State, wake},
     slot::CallId,
     streams::{Key, Room},
 };
@@ -31,15 +32,16 @@ const TURN: Duration = Duration::from_micros(200);
 /// Sends the items of a call of this side.
 pub(super) struct Pump {
     shared: Arc<Shared>,
-    call: CallId,
+    /// The id of the call.
+    id: u64,
     key: Key,
     items: Items,
     chunk: Chunk,
 }
 
 impl Pump {
-    pub(super) fn new(shared: Arc<Shared>, call: CallId, key: Key, items: Items) -> Self {
-        Self { shared, call, key, items, chunk: Chunk::default() }
+    pub(super) fn new(shared: Arc<Shared>, id: u64, key: Key, items: Items) -> Self {
+        Self { shared, id, key, items, chunk: Chunk::default() }
     }
 }
 
@@ -58,7 +60,7 @@ impl Future for Pump {
 
 impl Pump {
     fn take_turn(&mut self, cx: &mut Context<'_>, turn: &mut Turn) -> Poll<()> {
-        let Self { shared, call, key, items, chunk } = self;
+        let Self { shared, id, key, items, chunk } = self;
         loop {
             let room = match shared.room(*key, cx.waker()) {
                 Room::Open(room) => room,
@@ -71,7 +73,7 @@ impl Pump {
                     items.taken(cost);
                     let bytes = chunk.take();
                     if let Some(status) = longer_than(shared.max_sent_item(), &bytes) {
-                        shared.give_up(*call, status);
+                        shared.fail_and_cancel(*id, status);
                         return Poll::Ready(());
                     }
                     turn.send(shared, *key, bytes, cost);
@@ -81,7 +83,7 @@ impl Pump {
                     return Poll::Ready(());
                 }
                 Poll::Ready(Pulled::Fault(status)) => {
-                    shared.give_up(*call, status);
+                    shared.fail_and_cancel(*id, status);
                     return Poll::Ready(());
                 }
             }
@@ -134,7 +136,10 @@ impl Producing {
             });
             let polled = running.poll(cx);
             if outlet.take_opened() {
-                shared.send_opened(*key, running.take_metadata());
+                let opened = shared.send_opened(*key, running.route.descriptor.full_name, running.take_metadata());
+                if let Err(status) = opened {
+                    return Poll::Ready(Finished { reply: Reply::Status(status), metadata: Metadata::new() });
+                }
             }
             let mut sent = false;
             while let Some(cost) = outlet.take(chunk.begin()) {
@@ -210,9 +215,10 @@ impl Chunk {
 }
 
 impl Shared {
-    /// The streams of a call of this side that has just been made.
-    pub(super) fn stream_of(&self, call: CallId) -> Option<Key> {
-        self.lock().calls.stream(call)
+    /// The id and the streams of a call of this side that has just been made.
+    pub(super) fn stream_of(&self, call: CallId) -> Option<(u64, Key)> {
+        let state = self.lock();
+        Some((state.calls.wire_id(call), state.calls.stream(call)?))
     }
 
     /// What may be sent on a stream; `waker` will be told when that changes.
@@ -255,15 +261,18 @@ impl Shared {
         self.act(push);
     }
 
-    /// The method of a call of the peer has accepted it.
-    fn send_opened(&self, key: Key, metadata: Metadata) {
+    /// The method of a call of the peer has accepted it. Fails, and tells the peer nothing, when the metadata is more
+    /// than that accepts.
+    fn send_opened(&self, key: Key, method: &str, metadata: Metadata) -> Result<(), Status> {
+        let header = opened_header(method, metadata, &self.remote, self.local.max_metadata)?;
         let mut state = self.lock();
         if !state.output.takes_no_replies() {
             if let Some(id) = state.calls.streams.charge(key, 0) {
-                state.output.frames.push_opened(id, metadata);
+                state.output.frames.push_opened(id, &header);
             }
         }
         self.after_append(state);
+        Ok(())
     }
 
     /// A call of this side sends no further items.
@@ -277,18 +286,13 @@ impl Shared {
         self.after_append(state);
     }
 
-    /// A call of this side fails by what it was to send.
-    fn give_up(&self, call: CallId, status: Status) {
-        let wire_id = self.lock().calls.wire_id(call);
-        self.fail_call(wire_id, status);
-    }
-
-    /// A call of this side fails although its terminal frame has not come: the peer is told.
-    pub(super) fn fail_call(&self, wire_id: u64, status: Status) {
+    /// A call of this side fails by what came for it or by what it was to send, although its terminal frame has not
+    /// come: the peer is told.
+    pub(super) fn fail_and_cancel(&self, wire_id: u64, status: Status) {
         let status = status.at(&self.peer.address);
         let mut state = self.lock();
-        let super::shared::State { calls, output, .. } = &mut *state;
-        calls.give_up(wire_id, status, &mut output.frames);
+        let State { calls, output, .. } = &mut *state;
+        calls.fail_and_cancel(wire_id, status, &mut output.frames);
         // What had not begun to leave has left its room to those who wait.
         state.pump(Instant::now());
         self.after_append(state);

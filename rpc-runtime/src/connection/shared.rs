@@ -1,6 +1,6 @@
-//! The hand-over between callers, the driver, the flusher, runners and handler tasks: the pending table and the output
-//! under one short lock, and who is woken by what is done there. No I/O and no user code ever runs under it. The rules
-//! of the two, `calls` and `output`, are pure. What threads may do here in any order is stepped through in
+//! The hand-over between callers, the driver, the flusher, runners, handler tasks and pumps: the pending table, the
+//! streams and the output under one short lock, and who is woken by what is done there. No I/O and no user code ever
+//! runs under it. The rules of the three, `calls`, `streams` and `output`, are pure. What threads may do here in any order is stepped through in
 //! `tests/interleavings`.
 
 use std::{
@@ -188,15 +188,23 @@ impl Shared {
         let State { calls, output, .. } = &mut *state;
         let left = calls.abandon(id, &mut output.frames);
         // It may have stood in the way of calls that wait, or have left them its room.
-        let sent = state.calls.has_queue() && state.pump(Instant::now());
-        let push = if left.cancelled || sent { state.push(false) } else { Push::Nothing };
+        if state.calls.has_queue() {
+            state.pump(Instant::now());
+        }
+        self.after_append(state);
+        drop(left);
+    }
+
+    /// Lets go of the lock behind whatever was done to calls and streams: sees to it that what was appended is written,
+    /// tells the memory, and wakes whom it concerns.
+    pub(super) fn after_append(&self, mut state: MutexGuard<'_, State>) {
+        let push = if state.output.frames.is_empty() { Push::Nothing } else { state.push(false) };
         let driver = if self.weigh(&mut state) { state.driver.take() } else { None };
         let woken = mem::take(&mut state.calls.streams.woken);
         drop(state);
         wake(driver);
         self.act(push);
         woken.into_iter().for_each(Waker::wake);
-        drop(left);
     }
 
     /// The terminal frame of a call whose handler had a task, which ends its streams: the peer may open others as soon

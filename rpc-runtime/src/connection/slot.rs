@@ -117,8 +117,6 @@ pub(super) const VALUE_FOR_ITEMS: &str = "the service answered with one value in
 /// What an abandoned call leaves, to be dropped without the lock.
 #[derive(Debug, Default)]
 pub(super) struct Abandoned {
-    /// Whether a Cancel was appended.
-    pub(super) cancelled: bool,
     pub(super) _waker: Option<Waker>,
     pub(super) _stage: Option<Stage>,
     pub(super) _stream: Option<Released>,

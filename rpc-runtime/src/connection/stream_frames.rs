@@ -1,4 +1,5 @@
-//! The frames of streams, from the driver to the table of streams: items, ends and credit of calls of either end.
+//! The frames of streams, from the driver to the table of streams: items of calls of either end, the ends of those that
+//! callers send, credit, and word that no more are taken.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -6,11 +7,12 @@ use tokio::time::Instant;
 
 use super::{
     assembly::Assembly,
-    shared::{Shared, State},
+    shared::Shared,
     streams::{Bytes, Faulty, Key, Measure},
 };
 use crate::{
     call::{Answer, Ending},
+    metadata::Metadata,
     status::{Code, Status},
     wire::{self, Frame, Kind, ResponseHeader},
 };
@@ -113,7 +115,7 @@ impl StreamFrames {
         let total = header.map_err(|error| internal(&format!("the header of a message is refused: {error}")))?;
         match total {
             Some(total) if frame.more => self.on_first_part(key, total, frame, now),
-            None if !frame.more => self.put(frame.id, key, Bytes::of(frame.body), frame.body, None),
+            None if !frame.more => self.put(frame.id, key, Bytes::of(frame.body), Measure::of(frame.body)),
             _ => Err(internal("total must stand in the first of several parts of an item and only there")),
         }
     }
@@ -224,59 +226,28 @@ impl StreamFrames {
         match added {
             Ok(None) => Ok(()),
             Ok(Some(item)) => {
-                self.forget_taken(frame.id);
-                let measure = Measure::of(&item);
-                self.put(frame.id, key, Bytes::Owned(item), &[], Some(measure))
+                self.forget(frame.id);
+                let measure = Measure::of(&item).filter(|measure| measure.count == 1);
+                self.put(frame.id, key, Bytes::Owned(item), measure)
             }
             Err(text) => Err(internal(&text)),
         }
     }
 
-    /// An item is whole: its memory was handed over.
-    fn forget_taken(&mut self, id: u64) {
-        self.parts.remove(&id);
-        self.held = self.parts.values().map(Parts::held).sum();
-    }
-
-    /// Hands over whole items. `of_parts`: what they are, when they came in parts.
-    fn put(
-        &self,
-        id: u64,
-        key: Key,
-        bytes: Bytes<'_>,
-        packed: &[u8],
-        of_parts: Option<Option<Measure>>,
-    ) -> Result<(), Trouble> {
-        let one = of_parts.is_some();
-        let measure = of_parts.unwrap_or_else(|| Measure::of(packed));
-        let Some(measure) = measure.filter(|measure| !one || measure.count == 1) else {
-            return Err(internal("the items of a message are malformed"));
-        };
+    /// Hands over whole items; without a measure they are malformed.
+    fn put(&self, id: u64, key: Key, bytes: Bytes<'_>, measure: Option<Measure>) -> Result<(), Trouble> {
+        let measure = measure.ok_or_else(|| internal("the items of a message are malformed"))?;
         let limit = self.shared.local.max_message;
         if measure.longest > limit as usize {
             return Err(too_large(measure.longest as u64, limit));
         }
         let mut state = self.shared.lock();
         if self.shared.opens(id) && measure.count > 0 {
-            state.calls.open(id, crate::metadata::Metadata::new());
+            state.calls.open(id, Metadata::new());
         }
         let put = state.calls.streams.put(key, bytes, measure);
         self.shared.after_append(state);
         Ok(put?)
-    }
-}
-
-impl Shared {
-    /// Lets go of the lock behind whatever was done to streams: writes what was appended, tells the memory, and wakes
-    /// whom it concerns.
-    pub(super) fn after_append(&self, mut state: super::sync::MutexGuard<'_, State>) {
-        let push = if state.output.frames.is_empty() { super::output::Push::Nothing } else { state.push(false) };
-        let driver = if self.weigh(&mut state) { state.driver.take() } else { None };
-        let woken = std::mem::take(&mut state.calls.streams.woken);
-        drop(state);
-        super::shared::wake(driver);
-        self.act(push);
-        woken.into_iter().for_each(std::task::Waker::wake);
     }
 }
 

@@ -22,16 +22,16 @@ pub(crate) async fn respond(mut running: Running) -> Result<Response, Status> {
         return finished.into();
     }
     let metadata = running.take_metadata();
-    Ok(Response::opened(Items::new(Produced { running, end: None })).with_metadata(metadata))
+    Ok(Response::opened(Items::new(HandlerItems { running, end: None })).with_metadata(metadata))
 }
 
 /// A handler that has begun its items.
-struct Produced {
+struct HandlerItems {
     running: Running,
     end: Option<Finished>,
 }
 
-impl Source for Produced {
+impl Source for HandlerItems {
     fn poll_items(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>, room: usize) -> Poll<Pulled> {
         let Self { running, end } = self;
         let Some(outlet) = running.outlet.clone() else { return Poll::Pending };

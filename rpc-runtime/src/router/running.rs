@@ -9,10 +9,10 @@ use std::{
 
 use super::{Arguments, HandlerFuture, Route, layered};
 use crate::{
-    call::{Ambient, Items, Outlet, Reply, Scene},
+    call::{Ambient, Items, Outlet, Reply, Scene, panicked},
     codec::CodecKind,
     metadata::Metadata,
-    status::{Code, Status},
+    status::Status,
 };
 
 /// A handler between its start and its reply. Dropping it cancels the handler.
@@ -85,7 +85,7 @@ impl Running {
         let refused = match made {
             Ok(Ok(future)) => return Ok(Self { route: Arc::clone(route), ambient, future: Some(future), outlet }),
             Ok(Err(status)) => status,
-            Err(panic) => panicked(route, panic),
+            Err(panic) => handler_panicked(route, panic),
         };
         Err(Finished { reply: Reply::Status(refused), metadata: ambient.finish() })
     }
@@ -107,11 +107,11 @@ impl Running {
         let reply = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(reply)) => reply,
-            Err(panic) => Reply::Status(panicked(&self.route, panic)),
+            Err(panic) => Reply::Status(handler_panicked(&self.route, panic)),
         };
         let reply = match self.drop_future() {
             Ok(()) => reply,
-            Err(panic) => Reply::Status(panicked(&self.route, panic)),
+            Err(panic) => Reply::Status(handler_panicked(&self.route, panic)),
         };
         Poll::Ready(Finished { reply, metadata: self.ambient.finish() })
     }
@@ -125,21 +125,12 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if let Err(panic) = self.drop_future() {
-            tracing::error!("{}", panicked(&self.route, panic));
+            tracing::error!("{}", handler_panicked(&self.route, panic));
         }
         self.ambient.finish();
     }
 }
 
-fn panicked(route: &Route, panic: Box<dyn Any + Send>) -> Status {
-    let text = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("(no message)");
-    let status =
-        Status::of_call(Code::Internal, format!("the handler of {} panicked: {text}", route.descriptor.full_name));
-    // The payload's own Drop is user code too, and may panic.
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
-    status
+fn handler_panicked(route: &Route, panic: Box<dyn Any + Send>) -> Status {
+    panicked(&format!("the handler of {}", route.descriptor.full_name), panic)
 }

@@ -1,7 +1,6 @@
 //! The items that a caller sends: its stream, encoded as they are pulled. A panic of the stream is caught here.
 
 use std::{
-    any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
     task::{Context, Poll},
@@ -15,10 +14,13 @@ use super::{
     send_item::{encode, encode_bulk},
 };
 use crate::{
-    call::{self, EncodeItem, Items, Outlet, Pulled, Reply, Source},
+    call::{self, EncodeItem, Items, Outlet, Pulled, Reply, Source, panicked},
     codec::CodecKind,
-    status::{Code, Status},
+    status::Status,
 };
+
+/// What panics here.
+const STREAM: &str = "the stream of the call's items";
 
 /// A stream of a caller, and what of it was encoded.
 pub(crate) struct Produced {
@@ -67,14 +69,14 @@ impl Produced {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Reply::Unsendable(status))) => Pulled::Fault(status),
             Ok(Poll::Ready(reply)) => Pulled::End(reply.into()),
-            Err(panic) => Pulled::Fault(panicked(panic)),
+            Err(panic) => Pulled::Fault(panicked(STREAM, panic)),
         };
         Poll::Ready(self.drop_stream().map_or(end, Pulled::Fault))
     }
 
     fn drop_stream(&mut self) -> Option<Status> {
         let stream = self.stream.take()?;
-        catch_unwind(AssertUnwindSafe(|| drop(stream))).err().map(panicked)
+        catch_unwind(AssertUnwindSafe(|| drop(stream))).err().map(|panic| panicked(STREAM, panic))
     }
 }
 
@@ -112,12 +114,4 @@ impl Drop for Produced {
             tracing::error!("{status}");
         }
     }
-}
-
-fn panicked(panic: Box<dyn Any + Send>) -> Status {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    let text = format!("the stream of the call's items panicked: {}", text.unwrap_or("(no message)"));
-    // The payload's own Drop is user code too, and may panic.
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
-    Status::of_call(Code::Internal, text)
 }

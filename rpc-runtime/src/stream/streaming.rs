@@ -20,7 +20,7 @@ use crate::{
     wire::{ITEM_COST, take_item},
 };
 
-/// So much that was taken is told at once.
+/// The source is told of items that were taken when they cost so much, in bytes, or when there are none left.
 const TOLD: usize = 16 * 1_024;
 
 /// A stream of `T` within a call: the output of a client's method that returns a stream, and the argument of a handler

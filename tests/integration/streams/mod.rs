@@ -9,6 +9,7 @@ mod ends;
 mod floods;
 mod flow;
 mod layered;
+mod metadata;
 mod raw_clients;
 mod raw_servers;
 mod service;

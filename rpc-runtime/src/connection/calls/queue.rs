@@ -18,9 +18,9 @@ impl Calls {
         !self.queue.is_empty() || !self.parked.is_empty()
     }
 
-    /// Takes a call and appends its request if there is room at the peer; else it waits its turn. `end` is where
-    /// the next byte that is appended to the small frames will stand in all that is ever written. The waker of a call
-    /// that is refused stays with the caller, to be dropped without the lock.
+    /// Takes a call and appends its request if there is room at the peer; else it waits its turn. `taken` is where the
+    /// small frames begin in all that is ever written. The waker of a call that is refused stays with the caller, to be
+    /// dropped without the lock.
     pub(in crate::connection) fn register(
         &mut self,
         mut request: OutgoingRequest,

@@ -35,14 +35,13 @@ impl Calls {
         !matches!(stage, Some(Stage::Sent(_)))
     }
 
-    /// Whether a call on the wire expects items, and none have come.
+    /// Whether a call on the wire expects items: then no value may come for it.
     pub(in crate::connection) fn expects_items(&self, wire_id: u64) -> bool {
         let slot = self.open_slot(wire_id).map(|index| &self.slots[index as usize]);
         slot.is_some_and(|slot| slot.reception != Reception::Value)
     }
 
-    /// The method has accepted the call, as its Response says or its first items do.
-    /// `false`: it had done so before.
+    /// The method has accepted the call, as its Response says or its first items do. `false`: that was said before.
     pub(in crate::connection) fn open(&mut self, wire_id: u64, metadata: Metadata) -> bool {
         let Some(index) = self.open_slot(wire_id) else { return true };
         let slot = &mut self.slots[index as usize];
@@ -58,7 +57,7 @@ impl Calls {
     }
 
     /// A call fails by what came for it, or by what was to be sent: its caller has the outcome, and the peer is told.
-    pub(in crate::connection) fn give_up(&mut self, wire_id: u64, status: Status, frames: &mut Frames) {
+    pub(in crate::connection) fn fail_and_cancel(&mut self, wire_id: u64, status: Status, frames: &mut Frames) {
         let Some(index) = self.open_slot(wire_id) else { return };
         if !matches!(self.slots[index as usize].stage, Stage::Sent(_)) {
             return;

@@ -337,7 +337,7 @@ impl Driver {
         let is_items = matches!(frame.kind, Kind::Message | Kind::End);
         if is_items && self.admission.takes_no_items(frame.id) {
             let text = "items came for a call that takes none";
-            self.admission.fail(frame.id, &Status::of_call(Code::Internal, text));
+            self.admission.stop(frame.id, &Status::of_call(Code::Internal, text));
             return Verdict::Fault;
         }
         let done = match frame.kind {
@@ -355,9 +355,9 @@ impl Driver {
             Err(Trouble::Call(status)) => {
                 self.stream_frames.skip_parts(frame);
                 if self.shared.opens(frame.id) {
-                    self.shared.fail_call(frame.id, status);
+                    self.shared.fail_and_cancel(frame.id, status);
                 } else {
-                    self.admission.fail(frame.id, &status);
+                    self.admission.stop(frame.id, &status);
                 }
                 Verdict::Fault
             }
@@ -372,7 +372,7 @@ impl Driver {
         }
         let limit = self.shared.local.max_header;
         let text = format!("the end of the caller's items has a header of {header} bytes, above max_header, {limit}");
-        self.admission.fail(id, &Status::of_call(Code::ResourceExhausted, text));
+        self.admission.stop(id, &Status::of_call(Code::ResourceExhausted, text));
         Verdict::Fault
     }
 

@@ -221,11 +221,6 @@ impl Admission {
         !takes && (self.parts.contains_key(&id) || self.serving.lock().calls.contains_key(&id))
     }
 
-    /// A call fails by what came for it.
-    pub(in crate::connection) fn fail(&mut self, id: u64, why: &Status) {
-        self.stop(id, why);
-    }
-
     /// Ends the calls whose time is over.
     pub(in crate::connection) fn expire(&mut self, now: Instant) {
         let why = Status::of_call(Code::DeadlineExceeded, "the deadline passed at the server");
@@ -392,7 +387,8 @@ impl Admission {
         }
     }
 
-    fn stop(&mut self, id: u64, why: &Status) {
+    /// Ends a call early, also one of which parts are still to come; it gets its terminal frame.
+    pub(in crate::connection) fn stop(&mut self, id: u64, why: &Status) {
         match self.take_parts(id) {
             Some(parts) => {
                 let size = parts.assembly.len();

@@ -45,7 +45,7 @@ impl World {
 fn the_room_of_a_call_that_its_items_have_failed_goes_to_the_next() {
     let world = World::new(Instant::now());
     let id = world.shared.lock().calls.wire_id(world.unsent);
-    world.shared.fail_call(id, Status::internal("an item can not be encoded"));
+    world.shared.fail_and_cancel(id, Status::internal("an item can not be encoded"));
     world.is_right();
 }
 

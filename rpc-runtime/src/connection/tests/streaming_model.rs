@@ -227,7 +227,7 @@ impl World {
                 let waker = self.calls.fail(id, Status::internal("unreadable"));
                 waker.into_iter().for_each(Waker::wake);
             }
-            (Says::Fault, _) => self.calls.give_up(id, Status::internal("a fault"), &mut self.frames),
+            (Says::Fault, _) => self.calls.fail_and_cancel(id, Status::internal("a fault"), &mut self.frames),
             (Says::End, _) => {
                 self.open.remove(&id);
                 let answer = Answer { ending: Ending::Ok, metadata: Metadata::new(), body: body(tag, 4) };
