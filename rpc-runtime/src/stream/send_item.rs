@@ -10,7 +10,8 @@ use crate::{
 
 /// An item of a stream of `T` that a caller sends: a `T`, or a `Result<T, Status>` of which the first `Err` ends the
 /// stream and is what the handler sees of it. So what a handler gets as a [`Streaming`](super::Streaming) can be passed
-/// on to another call as it is.
+/// on to another call as it is. Where nothing else says which of them it is, the type is to be written: such as
+/// `stream::pending::<i64>()`, or `channel::<i64>(8)` of which nothing is sent.
 #[diagnostic::on_unimplemented(
     message = "a stream of `{Self}` was given where the method takes a stream of `{T}`",
     label = "its items are `{Self}`, wanted are `{T}` or `Result<{T}, Status>`"
