@@ -17,15 +17,15 @@ trait Keeper {
 }
 
 #[derive(Clone)]
-struct Keeping(mpsc::UnboundedSender<Streaming<u64>>);
+struct Keeping(mpsc::Sender<Streaming<u64>>);
 
 impl Keeper for Keeping {
     async fn keep(&self, values: Streaming<u64>) {
-        self.0.send(values).unwrap();
+        self.0.send(values).await.unwrap();
     }
     async fn hang(&self, values: Streaming<u64>) {
-        self.0.send(values).unwrap();
-        std::future::pending().await
+        self.0.send(values).await.unwrap();
+        std::future::pending::<()>().await;
     }
     fn fail(&self, size: u64) -> impl Stream<Item = Result<u64, String>> {
         stream::iter([Ok(1), Err("x".repeat(size as usize))])
@@ -33,8 +33,8 @@ impl Keeper for Keeping {
 }
 
 /// A client over a connection, and one without.
-async fn both() -> ([KeeperClient; 2], testing::Link, mpsc::UnboundedReceiver<Streaming<u64>>) {
-    let (sender, kept) = mpsc::unbounded_channel();
+async fn both() -> ([KeeperClient; 2], testing::Link, mpsc::Receiver<Streaming<u64>>) {
+    let (sender, kept) = mpsc::channel(1);
     let server = Server::builder().service(KeeperServer::new(Keeping(sender.clone())));
     let (channel, link) = testing::link(server, Channel::builder()).await.unwrap();
     let here = Channel::in_process(KeeperServer::new(Keeping(sender)));
@@ -65,9 +65,9 @@ async fn a_task_that_waits_for_what_a_client_sends_is_told_when_the_call_is_give
             _ = &mut call => panic!("it never answers"),
             values = kept.recv() => values.unwrap(),
         };
-        let (told, mut first) = mpsc::unbounded_channel();
+        let (told, mut first) = mpsc::channel(1);
         let waiting = super::spawn(async move {
-            told.send(values.next().await.unwrap().unwrap()).unwrap();
+            told.send(values.next().await.unwrap().unwrap()).await.unwrap();
             values.next().await
         });
         tokio::select! {
