@@ -4,7 +4,8 @@
 use std::{
     future::pending,
     pin::Pin,
-    task::{Context, Poll, ready},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker, ready},
 };
 
 use tokio::sync::oneshot;
@@ -13,6 +14,7 @@ use super::Channel;
 use crate::{
     call::{Answer, Ending, Items, OutgoingRequest, Pulled, Source, longer_than},
     status::{Code, Status},
+    wire::MAX_PART,
 };
 
 /// What ends a call early.
@@ -58,8 +60,9 @@ impl Source for Bounded {
 fn end(limit: u32, answer: Answer) -> Answer {
     let Answer { ending, metadata, body } = answer;
     match ending {
-        Ending::ServiceError if body.len() > limit as usize => {
-            let text = format!("the error of a stream has {} bytes, more than max_message, {limit}", body.len());
+        Ending::ServiceError if body.len() > MAX_PART.min(limit as usize) => {
+            let limit = MAX_PART.min(limit as usize);
+            let text = format!("the error of a stream has {} bytes, it may have {limit}", body.len());
             Answer::of_status(Status::of_call(Code::ResourceExhausted, text))
         }
         Ending::Status(status) => Answer { ending: Ending::Status(status.received()), metadata, body },
@@ -67,7 +70,8 @@ fn end(limit: u32, answer: Answer) -> Answer {
     }
 }
 
-/// Watches what the caller sends; gives why that can not go on, once it can not.
+/// Watches what the caller sends; gives why that can not go on, once it can not. Its items are over when that is
+/// dropped, as the call is, whoever still has them.
 pub(super) fn watched(
     mut request: OutgoingRequest,
     limit: u32,
@@ -75,10 +79,12 @@ pub(super) fn watched(
     let mut failed = None;
     request.items = request.items.map(|items| {
         let (fail, receiver) = oneshot::channel();
-        failed = Some(receiver);
-        Items::new(Sent { items, fail: Some(fail), limit: limit as usize })
+        let lent = Arc::new(Lent(Mutex::new(Loan { items: Some(items), over: false, waker: None })));
+        failed = Some((receiver, Lender(Arc::clone(&lent))));
+        Items::new(Sent { lent, fail: Some(fail), limit: limit as usize })
     });
     let failed = async move {
+        let (failed, _lender) = failed.unzip();
         let status = match failed {
             Some(failed) => failed.await.ok(),
             None => None,
@@ -91,16 +97,69 @@ pub(super) fn watched(
     (request, failed)
 }
 
+/// What the caller sends, as long as the call goes on.
+struct Lent(Mutex<Loan>);
+
+struct Loan {
+    /// Not there while they are polled, which is not done under the lock.
+    items: Option<Items>,
+    over: bool,
+    /// Who waits for an item.
+    waker: Option<Waker>,
+}
+
+impl Lent {
+    fn lock(&self) -> MutexGuard<'_, Loan> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives them back after a poll, unless the call is over.
+    fn give_back(&self, items: Items, waker: Option<Waker>) -> bool {
+        let mut loan = self.lock();
+        let over = loan.over;
+        // What is replaced is dropped without the lock.
+        let _old = if over {
+            (Some(items), waker)
+        } else {
+            (loan.items.replace(items), std::mem::replace(&mut loan.waker, waker))
+        };
+        drop(loan);
+        !over
+    }
+}
+
+/// The call that the items belong to.
+struct Lender(Arc<Lent>);
+
+impl Drop for Lender {
+    fn drop(&mut self) {
+        let mut loan = self.0.lock();
+        loan.over = true;
+        let (items, waker) = (loan.items.take(), loan.waker.take());
+        drop(loan);
+        drop(items);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
 /// What the caller sends. Where it can not go on its call fails, and the handler is dropped.
 struct Sent {
-    items: Items,
+    lent: Arc<Lent>,
     fail: Option<oneshot::Sender<Status>>,
     limit: usize,
 }
 
 impl Source for Sent {
     fn poll_items(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>, room: usize) -> Poll<Pulled> {
-        let fault = match ready!(self.items.poll(cx, out, room)) {
+        let Some(mut items) = self.lent.lock().items.take() else { return Poll::Ready(call_is_over()) };
+        let polled = items.poll(cx, out, room);
+        let waker = polled.is_pending().then(|| cx.waker().clone());
+        if !self.lent.give_back(items, waker) {
+            return Poll::Ready(call_is_over());
+        }
+        let fault = match ready!(polled) {
             Pulled::Fault(status) => status,
             Pulled::Items(cost) => match longer_than(self.limit, out) {
                 Some(status) => status,
@@ -115,6 +174,20 @@ impl Source for Sent {
     }
 
     fn taken(&mut self, cost: usize) {
-        self.items.taken(cost);
+        let Some(mut items) = self.lent.lock().items.take() else { return };
+        items.taken(cost);
+        self.lent.give_back(items, None);
+    }
+}
+
+fn call_is_over() -> Pulled {
+    let status = Status::of_call(Code::Cancelled, "the call of this stream is over");
+    Pulled::End(Answer::of_status(status.at(super::in_process::ADDRESS)))
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        let items = self.lent.lock().items.take();
+        drop(items);
     }
 }

@@ -17,6 +17,8 @@ use crate::{
     wire::{self, Frame, Kind, ResponseHeader},
 };
 
+/// So much may be left of calls that are over, or as much again as those have that are not, until the clock ticks.
+const LEFT: usize = 1 << 20;
 /// The longest that the length of an item can be.
 const PREFIX: u64 = 10;
 
@@ -26,6 +28,8 @@ pub(super) struct StreamFrames {
     /// Items in parts, by the call's id.
     parts: BTreeMap<u64, Parts>,
     held: usize,
+    /// From so many bytes on those of calls that are over are looked for.
+    look_at: usize,
 }
 
 /// An item of which parts are still to come.
@@ -65,7 +69,7 @@ impl From<Faulty> for Trouble {
 
 impl StreamFrames {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, parts: BTreeMap::new(), held: 0 }
+        Self { shared, parts: BTreeMap::new(), held: 0, look_at: LEFT }
     }
 
     /// The memory of items of which parts are still to come.
@@ -84,6 +88,11 @@ impl StreamFrames {
         if self.parts.is_empty() {
             return None;
         }
+        self.forget_those_over();
+        self.parts.values().filter_map(|parts| parts.item.as_ref()).map(Assembly::touched).min()
+    }
+
+    fn forget_those_over(&mut self) {
         let (shared, mut held) = (&self.shared, 0);
         let state = shared.lock();
         self.parts.retain(|id, parts| {
@@ -96,8 +105,7 @@ impl StreamFrames {
             there
         });
         drop(state);
-        self.held = held;
-        self.parts.values().filter_map(|parts| parts.item.as_ref()).map(Assembly::touched).min()
+        (self.held, self.look_at) = (held, LEFT.max(2 * held));
     }
 
     /// Items of a call.
@@ -203,6 +211,9 @@ impl StreamFrames {
             return Err(too_large(total, limit));
         }
         let wanted = self.shared.lock().calls.streams.may_begin(key)?;
+        if self.held >= self.look_at {
+            self.forget_those_over();
+        }
         let parts = Parts { of: key, item: wanted.then(|| Assembly::new(total as usize, frame.body, now)) };
         self.held += parts.held();
         self.parts.insert(frame.id, parts);

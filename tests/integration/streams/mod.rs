@@ -8,6 +8,7 @@ mod deadlines;
 mod ends;
 mod floods;
 mod flow;
+mod in_process;
 mod layered;
 mod metadata;
 mod raw_clients;

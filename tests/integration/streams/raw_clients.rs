@@ -4,7 +4,7 @@
 use rpc_runtime::{Code, Limits};
 use tokio::io::DuplexStream;
 
-use super::{GRANT, Peer, cancel, credit, end, items, message, raw, raw_client, request, within};
+use super::{GRANT, Here, Peer, cancel, credit, end, items, message, raw, raw_client, request, server, spawn, within};
 
 /// Of a Response: the method has accepted the call.
 const OPENED: u64 = 3;
@@ -261,6 +261,24 @@ async fn what_is_left_of_an_item_in_parts_is_not_taken_for_the_items_of_a_later_
         assert_eq!((answer.is_value(), &answer.body[..]), (true, &[9][..]), "{answer:?}");
     }
     here.live(0).await;
+    serves_on(&mut peer, 100, "all").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_of_items_in_parts_takes_no_memory_from_calls_that_follow() {
+    let (near, far) = tokio::io::duplex(1 << 20);
+    let here = Here::new();
+    let _serving = spawn(server(&here, Limits::default()).memory(8 << 20).serve_connection(far, "raw"));
+    let mut peer = Peer::new(near);
+    peer.send(&raw::hello_granting("bincode", GRANT)).await;
+    peer.handshake().await;
+    let total = raw::field(5, &raw::varint(4_000_004));
+    for id in (2..66).step_by(2) {
+        let first_part = raw::frame(raw::MESSAGE, raw::MORE, id, &total, &raw::varint(4_000_000));
+        let parts = raw::frame(raw::MESSAGE, raw::MORE, id, &[], &[0; 65_000]).repeat(8);
+        peer.send(&[request(id, "first", &[]), message(id, &[&[7]]), first_part, parts].concat()).await;
+        assert!(reply(&mut peer, id).await.is_value(), "{id}");
+    }
     serves_on(&mut peer, 100, "all").await;
 }
 
