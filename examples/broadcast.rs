@@ -61,7 +61,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 let event = events.next().await.transpose()?;
                 assert!(matches!(event, Some(Event::News(came, _)) if came == number), "{event:?}");
             }
-            Ok::<_, CallError<Status>>(())
+            Ok::<_, Status>(())
         }));
         reading.await?;
     }

@@ -40,6 +40,11 @@ pub(crate) fn take_for(bytes: usize) -> Vec<u8> {
     }
 }
 
+/// Whether a buffer of so many bytes is kept for a next use.
+pub(crate) fn is_kept(bytes: usize) -> bool {
+    bytes <= *LARGE.end()
+}
+
 fn large_spare() -> MutexGuard<'static, Vec<Vec<u8>>> {
     LARGE_SPARE.lock().unwrap_or_else(PoisonError::into_inner)
 }

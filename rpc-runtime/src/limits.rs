@@ -85,10 +85,13 @@ impl Limits {
     /// What the peer may send on each direction of each stream before it is taken, in bytes, where an item counts 32
     /// more than it has: 64 KiB at the start by default. It doubles up to `largest`, 1 MiB by default, while a whole
     /// window is taken within a second and less than half of the memory of all connections is held. One item may go
-    /// beyond it, so that a stream that is not read holds at most its window and one message.
+    /// beyond it, so that a stream that is not read holds at most its window and one message; one that is read slowly
+    /// may hold a frame of items, 64 KiB, above that. Its sender keeps buffers of about 128 KiB beside that.
+    /// Neither number is above 1 GiB.
     #[must_use]
     pub fn stream_window(mut self, start: u32, largest: u32) -> Self {
-        self.stream_window = StreamWindow { start: start.max(1), largest: largest.clamp(start.max(1), MAX_WINDOW) };
+        let start = start.clamp(1, MAX_WINDOW);
+        self.stream_window = StreamWindow { start, largest: largest.clamp(start, MAX_WINDOW) };
         self
     }
 

@@ -58,6 +58,12 @@ async fn what_is_announced_has_its_defaults_and_can_be_set() {
 }
 
 #[tokio::test]
+async fn a_window_of_streams_is_never_larger_than_both_ends_can_count() {
+    let granted = granted(Limits::default().stream_window(u32::MAX, 1)).await;
+    assert_eq!(granted["stream_window"], (1 << 30) - 1);
+}
+
+#[tokio::test]
 async fn max_message_is_named_by_the_sender_of_a_request_and_of_a_reply() {
     let serving = Serving::start().await;
     let builder = Channel::builder().limits(Limits::default().max_message(1_000_000));

@@ -21,7 +21,8 @@ use crate::{
     wire::{ITEM_COST, MAX_PART, close_item},
 };
 
-/// So many items are taken from a stream without a look at the clock.
+/// So many items at most are taken from a stream without a look at the clock: one at first, then twice as many each
+/// time.
 const BATCH: usize = 1_024;
 /// A stream that takes longer for its items than this gives others a turn.
 const TURN: Duration = Duration::from_micros(50);
@@ -189,7 +190,9 @@ struct Packing<'a> {
     cost: usize,
     next: Packed,
     room: usize,
+    /// How many items may come before the next look at the clock, and how many came between the last two.
     left: usize,
+    batch: usize,
     began: Instant,
     max_item: usize,
     /// What the last item's length took.
@@ -210,7 +213,8 @@ impl<'a> Packing<'a> {
             cost,
             next,
             room,
-            left: BATCH,
+            left: 1,
+            batch: 1,
             began: Instant::now(),
             max_item,
             width: 1,
@@ -228,7 +232,8 @@ impl<'a> Packing<'a> {
     fn goes_on(&mut self) -> bool {
         let quick = self.began.elapsed() < TURN;
         if quick {
-            self.left = BATCH;
+            self.batch = (2 * self.batch).min(BATCH);
+            self.left = self.batch;
         }
         quick
     }
@@ -265,5 +270,59 @@ impl Drop for Packing<'_> {
         bytes.truncate(self.whole);
         let mut put = self.outlet.lock();
         (put.items, put.next) = (Packed { bytes, cost }, mem::take(&mut self.next));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{pin::pin, task::Waker};
+
+    use super::*;
+
+    /// Numbers that take so long each.
+    struct Numbers(u8, Duration);
+
+    impl Stream for Numbers {
+        type Item = u8;
+
+        fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<u8>> {
+            std::thread::sleep(self.1);
+            self.0 += 1;
+            Poll::Ready((self.0 < 100).then_some(self.0))
+        }
+    }
+
+    fn put(_: CodecKind, number: u8, out: &mut Vec<u8>) -> Result<(), Reply> {
+        out.push(number);
+        Ok(())
+    }
+
+    #[test]
+    fn what_a_slow_stream_has_given_leaves_before_it_is_asked_for_more() {
+        let outlet = Outlet::new(10);
+        outlet.make_room(usize::MAX);
+        let stream = pin!(Numbers(0, Duration::from_millis(1)));
+        let mut sending = outlet.send_all(CodecKind::Json, stream, put);
+        let mut cx = Context::from_waker(Waker::noop());
+        for number in 1..4 {
+            assert!(Pin::new(&mut sending).poll(&mut cx).is_pending());
+            let mut out = Vec::new();
+            assert_eq!((outlet.take(&mut out), out), (Some(1 + ITEM_COST), vec![1, number]));
+        }
+    }
+
+    #[test]
+    fn a_stream_is_not_asked_for_items_that_there_is_no_room_for() {
+        let outlet = Outlet::new(10);
+        let stream = pin!(Numbers(0, Duration::ZERO));
+        let mut sending = outlet.send_all(CodecKind::Json, stream, put);
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut out = Vec::new();
+        assert!(Pin::new(&mut sending).poll(&mut cx).is_pending());
+        assert_eq!(outlet.take(&mut out), None);
+        outlet.make_room(1 + ITEM_COST);
+        assert!(Pin::new(&mut sending).poll(&mut cx).is_pending());
+        assert_eq!((outlet.take(&mut out), out), (Some(1 + ITEM_COST), vec![1, 1]));
+        assert_eq!(outlet.take(&mut Vec::new()), None);
     }
 }

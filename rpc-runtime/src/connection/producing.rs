@@ -52,6 +52,7 @@ impl Future for Pump {
         let this = self.get_mut();
         let mut turn = Turn::new();
         let polled = this.take_turn(cx, &mut turn);
+        this.chunk.rest();
         turn.end(&this.shared);
         polled
     }
@@ -115,6 +116,7 @@ impl Future for Producing {
         let this = self.get_mut();
         let mut turn = Turn::new();
         let polled = this.take_turn(cx, &mut turn);
+        this.chunk.rest();
         turn.end(&this.shared);
         polled
     }
@@ -195,9 +197,15 @@ struct Chunk {
 impl Chunk {
     fn begin(&mut self) -> &mut Vec<u8> {
         if self.bytes.capacity() == 0 {
-            self.bytes = buffer::take_for(self.last);
+            // A stream that stands still must not hold the room of a large item that has left.
+            self.bytes = buffer::take_for(if buffer::is_kept(self.last) { self.last } else { 0 });
         }
         &mut self.bytes
+    }
+
+    /// Until the next turn nothing comes.
+    fn rest(&mut self) {
+        buffer::give(mem::take(&mut self.bytes));
     }
 
     fn take(&mut self) -> Vec<u8> {
@@ -288,5 +296,23 @@ impl Shared {
         // What had not begun to leave has left its room to those who wait.
         state.pump(Instant::now());
         self.after_append(state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_room_is_kept_for_a_large_item_and_none_at_all_between_turns() {
+        let mut chunk = Chunk::default();
+        chunk.begin().resize(1 << 20, 0);
+        assert_eq!(chunk.take().len(), 1 << 20);
+        assert!(chunk.begin().capacity() < 1 << 20, "made for another item as large");
+        chunk.begin().resize(40_000, 0);
+        assert_eq!(chunk.take().len(), 40_000);
+        assert!(chunk.begin().capacity() >= 40_000, "made too small for the next of many");
+        chunk.rest();
+        assert_eq!(chunk.bytes.capacity(), 0);
     }
 }

@@ -23,9 +23,24 @@ const PREFIX: u64 = 10;
 /// What has come of streams and is not handed over yet.
 pub(super) struct StreamFrames {
     shared: Arc<Shared>,
-    /// Items in parts, by the call's id; nothing of those that nobody takes.
-    parts: BTreeMap<u64, Option<Assembly>>,
+    /// Items in parts, by the call's id.
+    parts: BTreeMap<u64, Parts>,
     held: usize,
+}
+
+/// An item of which parts are still to come.
+struct Parts {
+    /// An id may be used again before anybody notices that its call is over: what was begun for that one is not the new
+    /// one's.
+    of: Key,
+    /// Nothing where nobody takes it.
+    item: Option<Assembly>,
+}
+
+impl Parts {
+    fn held(&self) -> usize {
+        self.item.as_ref().map_or(0, Assembly::held)
+    }
 }
 
 /// What a frame does that should not have come.
@@ -71,17 +86,18 @@ impl StreamFrames {
         }
         let (shared, mut held) = (&self.shared, 0);
         let state = shared.lock();
-        self.parts.retain(|id, assembly| {
-            let there = match shared.opens(*id) {
-                true => matches!(state.calls.stream_of(*id), Ok(Some(_))),
-                false => state.calls.streams.of_served(*id).is_some(),
+        self.parts.retain(|id, parts| {
+            let stream = match shared.opens(*id) {
+                true => state.calls.stream_of(*id).ok().flatten(),
+                false => state.calls.streams.of_served(*id),
             };
-            held += assembly.as_ref().filter(|_| there).map_or(0, Assembly::held);
+            let there = stream == Some(parts.of);
+            held += if there { parts.held() } else { 0 };
             there
         });
         drop(state);
         self.held = held;
-        self.parts.values().flatten().map(Assembly::touched).min()
+        self.parts.values().filter_map(|parts| parts.item.as_ref()).map(Assembly::touched).min()
     }
 
     /// Items of a call.
@@ -90,8 +106,10 @@ impl StreamFrames {
             self.forget(frame.id);
             return Ok(());
         };
-        if self.parts.contains_key(&frame.id) {
-            return self.on_part(key, frame, now);
+        match self.parts.get(&frame.id).map(|parts| parts.of == key) {
+            Some(true) => return self.on_part(key, frame, now),
+            Some(false) => self.forget(frame.id),
+            None => {}
         }
         let header = wire::decode_total(frame.header);
         let total = header.map_err(|error| internal(&format!("the header of a message is refused: {error}")))?;
@@ -106,7 +124,9 @@ impl StreamFrames {
     pub(super) fn skip_parts(&mut self, frame: &Frame<'_>) {
         self.forget(frame.id);
         if frame.kind == Kind::Message && frame.more {
-            self.parts.insert(frame.id, None);
+            if let Ok(Some(of)) = self.find(frame.id) {
+                self.parts.insert(frame.id, Parts { of, item: None });
+            }
         }
     }
 
@@ -155,8 +175,8 @@ impl StreamFrames {
 
     /// The call of this id is over, or given up: what has come of an item of it is no use.
     pub(super) fn forget(&mut self, id: u64) {
-        if let Some(assembly) = self.parts.remove(&id) {
-            self.held -= assembly.as_ref().map_or(0, Assembly::held);
+        if let Some(parts) = self.parts.remove(&id) {
+            self.held -= parts.held();
         }
     }
 
@@ -183,14 +203,14 @@ impl StreamFrames {
             return Err(too_large(total, limit));
         }
         let wanted = self.shared.lock().calls.streams.may_begin(key)?;
-        let assembly = wanted.then(|| Assembly::new(total as usize, frame.body, now));
-        self.held += assembly.as_ref().map_or(0, Assembly::held);
-        self.parts.insert(frame.id, assembly);
+        let parts = Parts { of: key, item: wanted.then(|| Assembly::new(total as usize, frame.body, now)) };
+        self.held += parts.held();
+        self.parts.insert(frame.id, parts);
         Ok(())
     }
 
     fn on_part(&mut self, key: Key, frame: &Frame<'_>, now: Instant) -> Result<(), Trouble> {
-        let Some(Some(assembly)) = self.parts.get_mut(&frame.id) else {
+        let Some(Parts { item: Some(assembly), .. }) = self.parts.get_mut(&frame.id) else {
             if !frame.more {
                 self.forget(frame.id);
             }

@@ -42,6 +42,16 @@ pub(crate) struct Finished {
     pub(crate) metadata: Metadata,
 }
 
+impl Finished {
+    /// As it travels. The cause that a status keeps is of users: it is dropped here, and not under a lock later.
+    pub(crate) fn without_cause(mut self) -> Self {
+        if let Reply::Status(status) | Reply::Unsendable(status) = &mut self.reply {
+            status.forget_source();
+        }
+        self
+    }
+}
+
 impl Running {
     /// Makes the future, which does not run yet: that of the handler, of which the arguments are decoded, or that of
     /// the layers around it.

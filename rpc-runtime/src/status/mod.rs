@@ -180,6 +180,11 @@ impl Status {
         self.executed_unknown()
     }
 
+    /// Drops the cause, which does not travel.
+    pub(crate) fn forget_source(&mut self) {
+        self.0.source = None;
+    }
+
     /// The status as the other side of a call sees it.
     pub(crate) fn received(mut self) -> Self {
         self.0.origin = Origin::Call;

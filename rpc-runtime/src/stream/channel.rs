@@ -15,6 +15,9 @@ use tokio::sync::mpsc;
 /// The stream ends when the last [`Sender`] is dropped. Where that must not be taken for a complete stream, let the
 /// items be `Result`s and send an `Err`.
 ///
+/// A client's method takes items once its call is awaited or [started](crate::Call::start), not before: who would push
+/// first, and then await a call that answers at the end, starts it.
+///
 /// # Panics
 ///
 /// When `capacity` is 0.

@@ -33,7 +33,10 @@ const TOLD: usize = 16 * 1_024;
 /// **Dropping it tells the other end**, which drops its stream within a round trip: a client's drop cancels the call, a
 /// handler's only says that it takes no further items. What was not taken holds the other end up, and nothing else: a
 /// stream that is not read holds at most its window, by default 64 KiB at first and 1 MiB once it was read quickly, and
-/// one item more.
+/// one item more; one that is read slowly may hold a frame of items, 64 KiB, above that. [`Limits::stream_window`]
+/// sets it.
+///
+/// [`Limits::stream_window`]: crate::Limits::stream_window
 ///
 /// ```
 /// # use rpc_runtime::prelude::*;
@@ -179,6 +182,10 @@ impl<T> Encoded<T> {
         self.at = self.chunk.len() - rest.len();
         if self.cost >= TOLD {
             self.items.taken(std::mem::take(&mut self.cost));
+            if self.at == self.chunk.len() && !buffer::is_kept(self.chunk.len()) {
+                // The next large item may come before it is asked for.
+                (self.chunk, self.at) = (Vec::new(), 0);
+            }
         }
         Poll::Ready(decoded.map_err(|error| Answer::of_status(undecodable("an item", self.codec, &error))))
     }

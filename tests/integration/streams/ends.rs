@@ -7,7 +7,7 @@ use rpc_runtime::{CallError, Channel, Code, ConnectionState, Limits, Streaming};
 
 use super::{
     BOUND, Linked, all_is_quiet, collect, server,
-    service::{Here, TidesClient, Torn},
+    service::{Fragile, Here, TidesClient, Torn},
     silence, spawn, then_silence, until, within,
 };
 
@@ -81,7 +81,7 @@ async fn a_client_that_is_gone_drops_the_streams_of_its_handlers_at_once() {
 }
 
 fn silence_of_blocks() -> impl futures_util::Stream<Item = Vec<u8>> + Send {
-    super::silence()
+    silence()
 }
 
 #[tokio::test(start_paused = true)]
@@ -227,7 +227,7 @@ async fn a_server_whose_runtime_is_shut_down_ends_the_streams_of_its_clients() {
     let tides = TidesClient::new(Channel::builder().handshake(near, "pipe").await.unwrap());
     let mut hang = tides.hang(1).await.unwrap();
     assert_eq!(within("an item", hang.next()).await.unwrap().unwrap(), 0);
-    let waiting = tides.fragiles(here.watched(silence())).start();
+    let waiting = tides.fragiles(here.watched(silence::<Fragile>())).start();
     let stuck = tides.stuck(here.watched(stream::repeat(vec![1; 1_000]))).start();
     // Whose request has not left when the connection is lost has not run.
     there.live(3).await;

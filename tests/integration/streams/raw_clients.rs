@@ -247,6 +247,23 @@ async fn a_peer_that_goes_above_the_limit_of_streams_is_refused_and_counted() {
     assert_eq!(answer.code(), 1, "{answer:?}");
 }
 
+#[tokio::test]
+async fn what_is_left_of_an_item_in_parts_is_not_taken_for_the_items_of_a_later_call_of_the_same_id() {
+    let (mut peer, here, _serving) = raw_client("bincode", GRANT, Limits::default()).await;
+    let item = [&raw::varint(100_000)[..], &[0; 60_000]].concat();
+    let first_part = raw::frame(raw::MESSAGE, raw::MORE, 2, &raw::field(5, &raw::varint(100_003)), &item);
+    let without_total = raw::frame(raw::MESSAGE, raw::MORE, 2, &[], &[0; 100]);
+    for (part, code) in [(first_part, 0), (without_total, raw::INTERNAL)] {
+        peer.send(&[request(2, "first", &[]), message(2, &[&[7]]), part].concat()).await;
+        assert_eq!(reply(&mut peer, 2).await.code(), code);
+        peer.send(&[request(2, "first", &[]), message(2, &[&[9]])].concat()).await;
+        let answer = reply(&mut peer, 2).await;
+        assert_eq!((answer.is_value(), &answer.body[..]), (true, &[9][..]), "{answer:?}");
+    }
+    here.live(0).await;
+    serves_on(&mut peer, 100, "all").await;
+}
+
 /// The terminal frame of a call. What may stand before it is passed over: items, credit, and that nobody takes any
 /// more.
 async fn reply(peer: &mut Peer<DuplexStream>, id: u64) -> raw::Frame {

@@ -229,7 +229,7 @@ impl Runner {
             Ok(running) => Some(self.poll_handler(id, key, running, waker)),
             Err(finished) => {
                 self.look_at_clock(&route);
-                Some(Polled::Done(id, key, route, finished))
+                Some(Polled::Done(id, key, route, finished.without_cause()))
             }
         }
     }
@@ -273,7 +273,7 @@ impl Runner {
         self.look_at_clock(&running.route);
         match polled {
             Poll::Pending => Polled::Waits(id, key, running, waker),
-            Poll::Ready(finished) => Polled::Done(id, key, Arc::clone(&running.route), finished),
+            Poll::Ready(finished) => Polled::Done(id, key, Arc::clone(&running.route), finished.without_cause()),
         }
     }
 

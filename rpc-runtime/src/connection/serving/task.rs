@@ -115,7 +115,7 @@ impl Responder {
 
     fn finish(mut self, finished: Finished) {
         self.owed = false;
-        self.serving.finish_task(self.id, &self.route, self.key(), |_| finished);
+        self.serving.finish_task(self.id, &self.route, self.key(), |_| finished.without_cause());
     }
 }
 

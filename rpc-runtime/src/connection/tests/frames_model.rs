@@ -1,5 +1,5 @@
-//! The frames of each call leave in the order in which they were pushed, whatever else leaves between them, and each call
-//! with large messages gets its turn.
+//! The frames of each call leave in the order in which they were pushed, whatever else leaves between them, and each
+//! call with large messages gets its turn.
 
 use std::collections::{BTreeMap, VecDeque};
 

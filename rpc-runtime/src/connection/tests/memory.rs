@@ -117,7 +117,7 @@ async fn rounds(endpoint: &Endpoint, all: &mut [Served]) -> usize {
     most
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn nobody_reads_on_until_those_who_were_told_to_go_have_given_back() {
     const LIMIT: usize = 4 * MIB;
     let endpoint = endpoint(LIMIT);
@@ -139,7 +139,7 @@ async fn nobody_reads_on_until_those_who_were_told_to_go_have_given_back() {
     assert!((LIMIT..=LIMIT + ABOVE).contains(&most), "{most} bytes were held");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_block_that_lets_many_messages_grow_waits_as_well() {
     const LIMIT: usize = 16 * MIB;
     let endpoint = endpoint(LIMIT);

@@ -1,6 +1,6 @@
-//! Calls with streams in the pending table, in every state, against whatever callers, the peer, the clock and the end of
-//! the connection do. What holds after every step: who was not woken has nothing to look at, nobody waits while there is
-//! room, the peer gets nothing that it did not grant or that is in disorder; and in the end nothing is left.
+//! Calls with streams in the pending table, in every state, against whatever callers, the peer, the clock and the end
+//! of the connection do. What holds after every step: who was not woken has nothing to look at, nobody waits while
+//! there is room, the peer gets nothing that it did not grant or that is in disorder; and in the end nothing is left.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -122,6 +122,15 @@ impl Flows for Book {
     async fn total(&self, tag: u32, most: u32, mut values: Streaming<Item>) -> Result<u32, String> {
         let _entry = self.enter(tag);
         let mut count = 0;
+        if most == 0 {
+            // Somebody else takes them, who outlives the call.
+            let entry = self.enter(200 + tag);
+            shuttle::future::spawn(async move {
+                let _entry = entry;
+                while values.next().await.is_some_and(|item| item.is_ok()) {}
+            });
+            return Ok(0);
+        }
         while count < most {
             match values.next().await {
                 Some(Ok(item)) => {

@@ -22,6 +22,7 @@ use shuttle::{
 use tokio::runtime::Runtime;
 
 /// In the place of tokio's handle: spawns in the execution that is under way.
+#[derive(Clone)]
 pub(in crate::connection) struct Handle;
 
 impl Handle {

@@ -246,7 +246,7 @@ impl World {
 }
 
 fn no_streams(ends: &[&Connection]) {
-    let left = || ends.iter().map(|end| end.0.shared.lock().calls.streams.left()).collect::<Vec<_>>();
+    let left = || ends.iter().map(|end| end.shared.lock().calls.streams.left()).collect::<Vec<_>>();
     for _ in 0..5_000 {
         if left().iter().all(|left| *left == (0, 0, 0)) {
             return;

@@ -4,6 +4,7 @@
 
 mod link;
 mod session;
+mod streams;
 
 use std::collections::BTreeMap;
 

@@ -35,7 +35,7 @@ pub(super) enum Kind {
 }
 
 /// Longer than any wait of a session: keepalive, deadlines and stalls together.
-const BOUND: Duration = Duration::from_secs(150);
+pub(super) const BOUND: Duration = Duration::from_secs(150);
 const LARGE: usize = 66_000;
 const DEADLINE: Duration = Duration::from_millis(50);
 /// Longer than the keepalive's interval.
@@ -142,14 +142,37 @@ pub(super) struct Report {
 
 /// Plays a session up to the end of everything in it.
 pub(super) async fn play(kind: Kind, shared: bool, fault: Option<Fault>) -> Report {
-    let tasks = || Handle::current().metrics().num_alive_tasks();
-    let before = tasks();
-    let ([near, far], [up, down]) = link(shared, fault);
     let stage = Stage::default();
     let mut router = Router::default();
     router.register(&SceneServer::new(stage.clone())).unwrap();
+    let played = between(shared, fault, &Limits::default(), router, |connection| calls(connection, kind)).await;
+    let Played { up, down, done: ends, closed, written_after_failure } = played;
+    let handlers = stage.0.lock().unwrap().clone();
+    Report { up, down, ends, handlers, closed, written_after_failure }
+}
+
+/// What was between two ends, and what the calling one made of it.
+pub(super) struct Played<T> {
+    pub(super) up: Traffic,
+    pub(super) down: Traffic,
+    pub(super) done: T,
+    pub(super) closed: Option<String>,
+    pub(super) written_after_failure: usize,
+}
+
+/// Puts two ends at work up to the end of all that they have begun; one of them calls, if they come together.
+pub(super) async fn between<T: Default, C: Future<Output = T>>(
+    shared: bool,
+    fault: Option<Fault>,
+    limits: &Limits,
+    router: Router,
+    calls: impl FnOnce(Connection) -> C,
+) -> Played<T> {
+    let tasks = || Handle::current().metrics().num_alive_tasks();
+    let before = tasks();
+    let ([near, far], [up, down]) = link(shared, fault);
     let serving = async {
-        let endpoint = Endpoint::new(Limits::default(), MEMORY, router);
+        let endpoint = Endpoint::new(limits.clone(), MEMORY, router);
         let endpoint = Arc::new(endpoint.listening("", CodecKind::available().to_vec()));
         let (connection, running) = match Connection::accept(far, &endpoint).await {
             Ok(accepted) => accepted,
@@ -161,20 +184,20 @@ pub(super) async fn play(kind: Kind, shared: bool, fault: Option<Fault>) -> Repo
     };
     let calling = async {
         let watch = watch::Sender::new(ConnectionState::Idle);
-        let endpoint = Arc::new(Endpoint::new(Limits::default(), MEMORY, Router::default()));
+        let endpoint = Arc::new(Endpoint::new(limits.clone(), MEMORY, Router::default()));
         match Connection::dial(near, &endpoint, CodecKind::Json, &Metadata::new(), watch).await {
-            Ok(connection) => calls(connection, kind).await,
+            Ok(connection) => calls(connection).await,
             Err(status) => {
                 assert_eq!(status.code(), Code::Unavailable, "{status}");
-                BTreeMap::new()
+                T::default()
             }
         }
     };
-    let (done, calling_done) = oneshot::channel::<()>();
+    let (told, calling_done) = oneshot::channel::<()>();
     let calling = async {
-        let ends = calling.await;
-        drop(done);
-        ends
+        let done = calling.await;
+        drop(told);
+        done
     };
     // A server that reads nothing and has no calls does not miss anything: its owner ends it.
     let serving = async {
@@ -189,17 +212,16 @@ pub(super) async fn play(kind: Kind, shared: bool, fault: Option<Fault>) -> Repo
         }
     };
     let both = timeout(3 * BOUND, async { tokio::join!(serving, calling) }).await;
-    let (closed, ends) = both.unwrap_or_else(|_| panic!("{fault:?}: somebody hangs"));
+    let (closed, done) = both.unwrap_or_else(|_| panic!("{fault:?}: somebody hangs"));
     let settled = timeout(BOUND, async {
         while tasks() > before {
             sleep(Duration::from_millis(1)).await;
         }
     });
     assert!(settled.await.is_ok(), "{fault:?}: a task is left");
-    let handlers = stage.0.lock().unwrap().clone();
     let written_after_failure = up.written_after_failure() + down.written_after_failure();
     let traffic = |lane: &Lane| lane.traffic();
-    Report { up: traffic(&up), down: traffic(&down), ends, handlers, closed, written_after_failure }
+    Played { up: traffic(&up), down: traffic(&down), done, closed, written_after_failure }
 }
 
 /// Makes all calls, and closes when each has ended.
