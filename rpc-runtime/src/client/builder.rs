@@ -76,8 +76,8 @@ impl ChannelBuilder {
         self
     }
 
-    /// The time of calls that have none of their own: 30 s by default, `None` for no limit. Calls with streams have only
-    /// what is set on the call, and what the call that they are made in has left.
+    /// The time of calls that have none of their own: 30 s by default, `None` for no limit. Calls with streams have
+    /// only what is set on the call, and what the call that they are made in has left.
     #[must_use]
     pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.settings.timeout = timeout.into();
