@@ -1,5 +1,5 @@
-//! The peer's answers to our calls: responses, whole and in parts, word that items follow, and their end; and the credit
-//! for requests.
+//! The peer's answers to our calls: responses, whole and in parts, word that items follow, and their end; and the
+//! credit for requests.
 
 use std::{collections::BTreeMap, sync::Arc, task::Waker};
 

@@ -1,6 +1,6 @@
-//! One handshaken transport and the calls on it, the same code on both ends. The pending table, the streams, the frames
-//! and the clock's rules are pure; a driver task reads, a runner polls quick handlers, pumps send what callers stream, a
-//! flusher writes, and callers append under one short lock.
+//! One handshaken transport and the calls on it, the same code on both ends. The pending table, the streams, the
+//! frames and the clock's rules are pure; a driver task reads, a runner polls quick handlers, pumps send what callers
+//! stream, a flusher writes, and callers append under one short lock.
 
 mod accounts;
 mod assembly;

@@ -1,7 +1,7 @@
 //! The hand-over between callers, the driver, the flusher, runners, handler tasks and pumps: the pending table, the
 //! streams and the output under one short lock, and who is woken by what is done there. No I/O and no user code ever
-//! runs under it. The rules of the three, `calls`, `streams` and `output`, are pure. What threads may do here in any order is stepped through in
-//! `tests/interleavings`.
+//! runs under it. The rules of the three, `calls`, `streams` and `output`, are pure. What threads may do here in any
+//! order is stepped through in `tests/interleavings`.
 
 use std::{
     io, mem,

@@ -1,5 +1,6 @@
-//! The same for a session of streams: items one way, the other and both, credit for each of them, ends of all kinds, and
-//! consumers at either end that go away. What comes is a beginning of what was sent, and what is said of its end is true.
+//! The same for a session of streams: items one way, the other and both, credit for each of them, ends of all kinds,
+//! and consumers at either end that go away. What comes is a beginning of what was sent, and what is said of its end
+//! is true.
 
 use std::{
     collections::BTreeMap,
