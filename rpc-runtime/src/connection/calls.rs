@@ -351,7 +351,9 @@ impl Calls {
         };
         let (status, open) = if waited.is_none() {
             let on_the_wire = self.withdraw(id, wire_id, frames) != Withdrawn::Whole;
-            let status = Status::of_call(Code::DeadlineExceeded, "no answer came in time");
+            let streams = !matches!(self.slots[id.index as usize].opened, Opened::No);
+            let late = if streams { "the stream did not end in time" } else { "no answer came in time" };
+            let status = Status::of_call(Code::DeadlineExceeded, late);
             let unsent = "the request could not be written in time";
             let unsent = Status::of_call(Code::DeadlineExceeded, unsent).not_executed();
             if on_the_wire { (status, true) } else { (unsent, false) }

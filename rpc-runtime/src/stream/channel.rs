@@ -46,10 +46,12 @@ impl<T> Sender<T> {
         self.0.send(item).await.map_err(|error| SendError(error.0))
     }
 
-    /// Sends an item if there is room for it at once; fails, and gives it back, when there is none or nobody takes
-    /// items any more, which [`is_closed`](Self::is_closed) tells apart.
-    pub fn try_send(&self, item: T) -> Result<(), SendError<T>> {
-        self.0.try_send(item).map_err(|error| SendError(error.into_inner()))
+    /// Sends an item if there is room for it at once; else gives it back.
+    pub fn try_send(&self, item: T) -> Result<(), TrySendError<T>> {
+        self.0.try_send(item).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(item) => TrySendError::Full(item),
+            mpsc::error::TrySendError::Closed(item) => TrySendError::Closed(item),
+        })
     }
 
     /// Whether nobody takes items any more.
@@ -110,3 +112,23 @@ impl<T> fmt::Display for SendError<T> {
 }
 
 impl<T: fmt::Debug> std::error::Error for SendError<T> {}
+
+/// An item that could not be sent at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrySendError<T> {
+    /// There is no room for it at present.
+    Full(T),
+    /// Nobody takes items any more.
+    Closed(T),
+}
+
+impl<T> fmt::Display for TrySendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "the stream has no room for another item",
+            Self::Closed(_) => "the stream takes no further item",
+        })
+    }
+}
+
+impl<T: fmt::Debug> std::error::Error for TrySendError<T> {}

@@ -6,7 +6,7 @@ mod produced;
 mod send_item;
 mod streaming;
 
-pub use channel::{Receiver, SendError, Sender, channel};
+pub use channel::{Receiver, SendError, Sender, TrySendError, channel};
 pub(crate) use produced::Produced;
 pub use send_item::SendItem;
 pub(crate) use streaming::Place;

@@ -31,10 +31,11 @@ const TOLD: usize = 16 * 1_024;
 /// a [`Status`]: `CANCELLED`, `DEADLINE_EXCEEDED`, `UNAVAILABLE` for a connection that was lost.
 ///
 /// **Dropping it tells the other end**, which drops its stream within a round trip: a client's drop cancels the call, a
-/// handler's only says that it takes no further items. What was not taken holds the other end up, and nothing else: a
-/// stream that is not read holds at most its window, by default 64 KiB at first and 1 MiB once it was read quickly, and
-/// one item more; one that is read slowly may hold a frame of items, 64 KiB, above that. [`Limits::stream_window`]
-/// sets it.
+/// handler's only says that it takes no further items. What a handler moves to a task of its own is over with its call:
+/// the task sees `CANCELLED`, and items that it had not taken may be lost. What was not taken holds the other end up,
+/// and nothing else: a stream that is not read holds at most its window, by default 64 KiB at first and 1 MiB once it
+/// was read quickly, and one item more; one that is read slowly may hold a frame of items, 64 KiB, above that.
+/// [`Limits::stream_window`] sets it.
 ///
 /// [`Limits::stream_window`]: crate::Limits::stream_window
 ///
