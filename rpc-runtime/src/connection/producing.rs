@@ -13,8 +13,7 @@ use tokio::time::Instant;
 
 use super::{
     frames::opened_header,
-    output::Push,
-    shared::{Shared, State, wake},
+    shared::{Shared, State},
     slot::CallId,
     streams::{Key, Room},
 };
@@ -50,16 +49,15 @@ impl Future for Pump {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        let mut turn = Turn::new();
-        let polled = this.take_turn(cx, &mut turn);
+        let polled = this.take_turn(cx);
         this.chunk.rest();
-        turn.end(&this.shared);
         polled
     }
 }
 
 impl Pump {
-    fn take_turn(&mut self, cx: &mut Context<'_>, turn: &mut Turn) -> Poll<()> {
+    fn take_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let began = Instant::now();
         let Self { shared, id, key, items, chunk } = self;
         loop {
             let room = match shared.room(*key, cx.waker()) {
@@ -76,7 +74,7 @@ impl Pump {
                         shared.fail_and_cancel(*id, status);
                         return Poll::Ready(());
                     }
-                    turn.send(shared, *key, bytes, cost);
+                    shared.send_items(*key, bytes, cost);
                 }
                 Poll::Ready(Pulled::End(answer)) => {
                     shared.end_items(*key, answer);
@@ -87,7 +85,7 @@ impl Pump {
                     return Poll::Ready(());
                 }
             }
-            if turn.is_over() {
+            if began.elapsed() >= TURN {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -114,16 +112,15 @@ impl Future for Producing {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Finished> {
         let this = self.get_mut();
-        let mut turn = Turn::new();
-        let polled = this.take_turn(cx, &mut turn);
+        let polled = this.take_turn(cx);
         this.chunk.rest();
-        turn.end(&this.shared);
         polled
     }
 }
 
 impl Producing {
-    fn take_turn(&mut self, cx: &mut Context<'_>, turn: &mut Turn) -> Poll<Finished> {
+    fn take_turn(&mut self, cx: &mut Context<'_>) -> Poll<Finished> {
+        let began = Instant::now();
         let Self { shared, key, running, chunk } = self;
         let Some(outlet) = running.outlet.clone() else { return running.poll(cx) };
         loop {
@@ -143,46 +140,16 @@ impl Producing {
             }
             let mut sent = false;
             while let Some(cost) = outlet.take(chunk.begin()) {
-                turn.send(shared, *key, chunk.take(), cost);
+                shared.send_items(*key, chunk.take(), cost);
                 sent = true;
             }
             if polled.is_ready() || !(sent || outlet.has_begun() != begun) {
                 return polled;
             }
-            if turn.is_over() {
+            if began.elapsed() >= TURN {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-        }
-    }
-}
-
-/// One poll of somebody who sends items.
-struct Turn {
-    began: Instant,
-    sent: bool,
-    /// What was sent waits for the end of the turn, to be written here.
-    unwritten: bool,
-}
-
-impl Turn {
-    fn new() -> Self {
-        Self { began: Instant::now(), sent: false, unwritten: false }
-    }
-
-    fn is_over(&self) -> bool {
-        self.began.elapsed() >= TURN
-    }
-
-    /// The first items wait for the end of the turn; where more follow, somebody else writes meanwhile.
-    fn send(&mut self, shared: &Shared, key: Key, items: Vec<u8>, cost: usize) {
-        let first = !mem::replace(&mut self.sent, true);
-        self.unwritten = shared.send_items(key, items, cost, first);
-    }
-
-    fn end(self, shared: &Shared) {
-        if self.unwritten {
-            shared.write_items();
         }
     }
 }
@@ -231,34 +198,19 @@ impl Shared {
         room
     }
 
-    /// Sends items of a stream, unless nobody takes them any more. `true`: they are left to be
-    /// [written](Self::write_items) by whoever sends them, because nothing else is at work on the connection.
-    fn send_items(&self, key: Key, items: Vec<u8>, cost: usize, may_wait: bool) -> bool {
+    /// Sends items of a stream, unless nobody takes them any more. Where nothing else is at work on the connection they
+    /// are written at once: nobody could share the write, and the flusher would wait for this turn's end.
+    fn send_items(&self, key: Key, items: Vec<u8>, cost: usize) {
         let mut state = self.lock();
         let taken = if state.output.takes_no_replies() { None } else { state.calls.streams.charge(key, cost) };
         let Some(id) = taken else {
             drop(state);
             drop(items);
-            return false;
+            return;
         };
-        let waits = may_wait && state.output.is_quiet() && state.calls.is_alone();
+        let alone = state.output.is_quiet() && state.calls.is_alone();
         state.output.frames.push_items(id, items);
-        if waits {
-            let driver = if self.weigh(&mut state) { state.driver.take() } else { None };
-            drop(state);
-            wake(driver);
-        } else {
-            self.after_append(state);
-        }
-        waits
-    }
-
-    /// Writes at once what the transport takes.
-    fn write_items(&self) {
-        let mut state = self.lock();
-        let push = if state.output.frames.is_empty() { Push::Nothing } else { state.push(true) };
-        drop(state);
-        self.act(push);
+        self.after_append_by(state, alone);
     }
 
     /// The method of a call of the peer has accepted it. Fails, and tells the peer nothing, when the metadata is more

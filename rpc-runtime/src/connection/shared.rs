@@ -197,8 +197,13 @@ impl Shared {
 
     /// Lets go of the lock behind whatever was done to calls and streams: sees to it that what was appended is written,
     /// tells the memory, and wakes whom it concerns.
-    pub(super) fn after_append(&self, mut state: MutexGuard<'_, State>) {
-        let push = if state.output.frames.is_empty() { Push::Nothing } else { state.push(false) };
+    pub(super) fn after_append(&self, state: MutexGuard<'_, State>) {
+        self.after_append_by(state, false);
+    }
+
+    /// The same, writing here what the transport takes at once if that is asked for and possible.
+    pub(super) fn after_append_by(&self, mut state: MutexGuard<'_, State>, inline: bool) {
+        let push = if state.output.frames.is_empty() { Push::Nothing } else { state.push(inline) };
         let driver = if self.weigh(&mut state) { state.driver.take() } else { None };
         let woken = mem::take(&mut state.calls.streams.woken);
         drop(state);
