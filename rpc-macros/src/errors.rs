@@ -1,7 +1,7 @@
 //! The mistakes found so far. They are collected and not thrown, so that a trait is read to its end.
 
 use proc_macro2::TokenStream;
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 
 /// Every mistake with the tokens it is reported at.
 #[derive(Debug, Default)]
@@ -24,6 +24,14 @@ impl Errors {
     /// One `compile_error!` for each mistake, in the order in which they were found.
     pub(crate) fn to_tokens(&self) -> TokenStream {
         self.0.iter().map(syn::Error::to_compile_error).collect()
+    }
+
+    /// The first mistake as a type, and the others as items. The compiler knows such a type to be wrong, so that
+    /// whatever is done with a value of it adds no message: an argument or a return type in the place of a sound one.
+    pub(crate) fn to_type(&self) -> Option<(TokenStream, TokenStream)> {
+        let (first, others) = self.0.split_first()?;
+        let length = first.to_compile_error();
+        Some((quote!([(); #length]), others.iter().map(syn::Error::to_compile_error).collect()))
     }
 
     #[cfg(test)]

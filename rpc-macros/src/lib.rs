@@ -9,6 +9,7 @@ mod model;
 mod options;
 mod parse;
 mod rename;
+mod scope;
 mod text;
 
 use proc_macro::TokenStream;

@@ -1,7 +1,11 @@
 //! What a service is, once its trait was read: our own types, which keep the user's tokens and so their spans.
 
 use proc_macro2::Ident;
-use syn::{Attribute, Expr, GenericParam, ItemTrait, Lifetime, LitStr, Path, TraitItem, TraitItemFn, Type};
+use syn::{
+    Attribute, Expr, GenericParam, ItemTrait, Lifetime, LitStr, Path, TraitItem, TraitItemFn, Type, WherePredicate,
+};
+
+use crate::scope::Scope;
 
 /// A trait under `#[rpc_service]`.
 pub(crate) struct Service {
@@ -12,7 +16,9 @@ pub(crate) struct Service {
     /// The path of `rpc_runtime`.
     pub(crate) runtime: Path,
     pub(crate) wire_name: String,
-    /// Whether `S: Trait` can be written; not so for a generic trait, which is an error.
+    /// Its type parameters and associated types.
+    pub(crate) scope: Scope,
+    /// Whether `S: Trait` can be written; not so for a trait with lifetimes, which is an error.
     pub(crate) can_be_bound: bool,
 }
 
@@ -66,6 +72,8 @@ pub(crate) struct Method {
     pub(crate) deprecated: bool,
     /// The lifetimes it declares.
     pub(crate) lifetimes: Vec<GenericParam>,
+    /// Its where clause.
+    pub(crate) predicates: Vec<WherePredicate>,
     /// The `'a` of `&'a self`.
     pub(crate) receiver: Option<Lifetime>,
     /// What stands after `&self`, in order; at most one is a stream.
@@ -90,6 +98,21 @@ impl Method {
             Parameter::Argument(argument) => Some(&**argument),
             Parameter::Streaming(_) => None,
         })
+    }
+
+    /// What it returns, an item of it, and what says whether its stream begins.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Value> {
+        let (value, opening) = match &self.output {
+            Output::Unit => (None, None),
+            Output::Value(value) => (Some(&**value), None),
+            Output::Stream(stream) => (Some(&stream.item), stream.opening.value()),
+        };
+        opening.into_iter().chain(value)
+    }
+
+    /// Whether an argument borrows from the body that it is decoded from.
+    pub(crate) fn borrows(&self) -> bool {
+        self.arguments().any(|argument| argument.borrows)
     }
 
     /// The argument that is a stream.
@@ -143,6 +166,8 @@ pub(crate) struct Argument {
     pub(crate) lend: Lend,
     /// Whether its bytes travel in one piece instead of element by element.
     pub(crate) bulk: bool,
+    /// Whether it borrows from the body that it is decoded from.
+    pub(crate) borrows: bool,
 }
 
 /// How the handler gets a decoded argument.
@@ -178,20 +203,23 @@ pub(crate) enum Shape {
     Plain,
     /// Bytes that travel in one piece.
     Bulk,
-    /// A type named `Result`; the runtime's `Outcome` says what is in it.
-    Outcome,
-    /// The same, with bytes that travel in one piece as its value.
-    BulkOutcome(Box<BulkOutcome>),
-    /// A type whose name has `Result` in it: the compiler knows whether it is one.
-    Unclear,
+    /// `Result<T, E>`
+    Outcome(Box<Outcome>),
+    /// A type whose name has `Result` in it, under which the compiler finds what it is.
+    Alias {
+        /// Whether its name is just that, so that it has to be one.
+        certain: bool,
+        /// Whether its value is bytes that travel in one piece.
+        bulk: bool,
+    },
 }
 
-/// A `Result` of bytes.
-pub(crate) struct BulkOutcome {
-    /// The type of the bytes.
-    pub(crate) bytes: Type,
-    /// The `Result` with `()` in their place.
-    pub(crate) empty: Type,
+/// The parts of `Result<T, E>`.
+pub(crate) struct Outcome {
+    pub(crate) ok: Type,
+    pub(crate) error: Type,
+    /// Whether the value is bytes that travel in one piece.
+    pub(crate) bulk: bool,
 }
 
 /// A stream that a method returns.
@@ -208,6 +236,15 @@ pub(crate) enum Opening {
     AtOnce,
     /// Once an `async fn` has returned it.
     Awaited,
-    /// The same, in a `Result`. This is its type, with `()` in place of the stream.
-    Fallible(Box<Type>),
+    /// The same, in a `Result`. This is what it is with `()` in place of the stream.
+    Fallible(Box<Value>),
+}
+
+impl Opening {
+    pub(crate) fn value(&self) -> Option<&Value> {
+        match self {
+            Self::AtOnce | Self::Awaited => None,
+            Self::Fallible(value) => Some(value),
+        }
+    }
 }

@@ -75,7 +75,7 @@ pub mod __private;
 
 pub mod prelude;
 
-pub use call::{Context, Failure};
+pub use call::Context;
 pub use client::{Call, Channel, ChannelBuilder, Running, WithResponseMetadata};
 pub use codec::{Codec, CodecError, CodecKind, DecodeValue, EncodeValue};
 pub use connection::{Closed, ConnectionState, Refused, Stats};

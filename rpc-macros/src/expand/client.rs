@@ -1,46 +1,105 @@
 //! The typed client: each method is one call into the runtime.
 
+use std::collections::BTreeSet;
+
 use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
+use syn::{FnArg, parse_quote};
 
-use super::{Names, at, at_arguments, beside_trait, deprecation, descriptor, opening_error, returned};
-use crate::model::{Argument, BulkOutcome, Lend, Method, Opening, Output, Parameter, Service, Shape, Streaming, Value};
+use super::{
+    Names, at, at_arguments, beside_trait, deprecation,
+    generics::{self, Where, arguments, declared, introduced, phantom},
+    value::Typed,
+};
+use crate::{
+    model::{Argument, Item, Lend, Method, Opening, Output, Parameter, Service, Streaming},
+    parse,
+    scope::Written,
+};
 
 pub(super) fn expand(service: &Service, names: &Names) -> TokenStream {
+    let types = expand_type(service, names);
+    let constructors = expand_constructors(service, names);
+    let written = service.scope.in_client();
+    let parameters = names.parameters.in_client();
+    let (client, attributes) = (&names.client, beside_trait(service));
+    let (introduced, arguments) = (introduced(&parameters), arguments(&parameters));
+    let clause = Where::of_client(service);
+    let methods = service.methods().map(|method| expand_method(service, names, &written, method));
+    let stand_ins = names.mistake.iter().flat_map(|mistake| stand_ins(service, mistake));
+    quote! {
+        #types
+        #constructors
+
+        #attributes
+        impl #introduced #client #arguments #clause {
+            #(#methods)*
+            #(#stand_ins)*
+        }
+    }
+}
+
+fn expand_type(service: &Service, names: &Names) -> TokenStream {
     let Service { runtime, source, .. } = service;
     let (vis, client) = (&source.vis, &names.client);
-    let attributes = beside_trait(service);
-    let deprecation = deprecation(service);
+    let (attributes, deprecation) = (beside_trait(service), deprecation(service));
     let docs = format!("A client of [`{}`]: each of its methods makes a call.", source.ident);
-    let descriptor = descriptor::of_service(service, names);
-    let methods = service.methods().map(|method| expand_method(service, names, method));
-    let from_service = from_service(service, names);
+    let parameters = names.parameters.in_client();
+    let (declared, introduced, arguments) = (declared(&parameters), introduced(&parameters), arguments(&parameters));
+    let types = phantom(&parameters).map(|phantom| quote!(types: #phantom,));
+    let cloned = types.as_ref().map(|_| quote!(types: ::core::marker::PhantomData,));
+    let name = client.to_string();
     quote! {
         #attributes
         #(#deprecation)*
         #[doc = #docs]
         ///
         /// It is cheap to clone, and several clients can share one channel.
-        #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-        #vis struct #client {
+        #vis struct #client #declared {
             client: #runtime::__private::Client,
+            #types
         }
 
         #attributes
-        impl #client {
+        impl #introduced ::core::clone::Clone for #client #arguments {
+            fn clone(&self) -> Self {
+                Self { client: ::core::clone::Clone::clone(&self.client), #cloned }
+            }
+        }
+
+        #attributes
+        impl #introduced ::core::fmt::Debug for #client #arguments {
+            fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                formatter.debug_struct(#name).field("client", &self.client).finish()
+            }
+        }
+    }
+}
+
+fn expand_constructors(service: &Service, names: &Names) -> TokenStream {
+    let Service { runtime, source, .. } = service;
+    let (vis, client, descriptors) = (&source.vis, &names.client, &names.methods);
+    let attributes = beside_trait(service);
+    let parameters = names.parameters.in_client();
+    let (introduced, arguments) = (introduced(&parameters), arguments(&parameters));
+    let types = phantom(&parameters).map(|_| quote!(types: ::core::marker::PhantomData));
+    let from_service = from_service(service, names);
+    quote! {
+        #attributes
+        impl #introduced #client #arguments {
             /// What the trait says of the service.
-            #vis const DESCRIPTOR: &'static #runtime::descriptor::ServiceDescriptor = #descriptor;
+            #vis const DESCRIPTOR: &'static #runtime::descriptor::ServiceDescriptor = #descriptors::__SERVICE;
 
             /// A client whose calls go over this channel.
             #[must_use]
             #vis fn new(channel: #runtime::Channel) -> Self {
-                Self { client: #runtime::__private::Client::new(channel, Self::DESCRIPTOR) }
+                Self { client: #runtime::__private::Client::new(channel, Self::DESCRIPTOR), #types }
             }
 
             /// A client of the instance that was registered under this name.
             #[must_use]
             #vis fn named(channel: #runtime::Channel, name: &str) -> Self {
-                Self { client: #runtime::__private::Client::named(channel, Self::DESCRIPTOR, name) }
+                Self { client: #runtime::__private::Client::named(channel, Self::DESCRIPTOR, name), #types }
             }
 
             #from_service
@@ -50,8 +109,6 @@ pub(super) fn expand(service: &Service, names: &Names) -> TokenStream {
             #vis fn channel(&self) -> &#runtime::Channel {
                 self.client.channel()
             }
-
-            #(#methods)*
         }
     }
 }
@@ -59,21 +116,31 @@ pub(super) fn expand(service: &Service, names: &Names) -> TokenStream {
 /// The constructor of a client without a connection. A trait with a mistake in it may be one that can not be a bound.
 fn from_service(service: &Service, names: &Names) -> Option<TokenStream> {
     let Service { runtime, source, .. } = service;
-    let (vis, trait_name, server) = (&source.vis, &source.ident, &names.server);
-    service.can_be_bound.then(|| {
-        quote! {
-            /// A client of this implementation, in this process: for tests, and for mocks, which are implementations
-            /// like any other. Its calls go through the codec and have everything that others have but a connection.
-            #[must_use]
-            #vis fn from_service(service: impl #trait_name) -> Self {
-                Self::new(#runtime::Channel::in_process(#server::new(service)))
-            }
+    let (vis, server, implemented) = (&source.vis, &names.server, &names.parameters.implemented);
+    if !service.can_be_bound {
+        return None;
+    }
+    let (generics, argument, clause) = if names.parameters.in_client().is_empty() {
+        (None, quote!(impl #implemented), None)
+    } else {
+        let own = generics::implementation(service, "__Service");
+        let bound = names.parameters.with_associated(service);
+        let arguments = arguments(&names.parameters.in_server(parse_quote!(#own)));
+        let clause = quote!(where #own: #bound, #server #arguments: #runtime::Service);
+        (Some(quote!(<#own>)), quote!(#own), Some(clause))
+    };
+    Some(quote! {
+        /// A client of this implementation, in this process: for tests, and for mocks, which are implementations
+        /// like any other. Its calls go through the codec and have everything that others have but a connection.
+        #[must_use]
+        #vis fn from_service #generics (service: #argument) -> Self #clause {
+            Self::new(#runtime::Channel::in_process(#server::new(service)))
         }
     })
 }
 
-fn expand_method(service: &Service, names: &Names, method: &Method) -> TokenStream {
-    let Service { runtime, source, wire_name: service_name, .. } = service;
+fn expand_method(service: &Service, names: &Names, written: &Written<'_>, method: &Method) -> TokenStream {
+    let Service { runtime, source, scope, wire_name: service_name, .. } = service;
     let vis = &source.vis;
     let Method { client_name, wire_name, carried, lifetimes, receiver, .. } = method;
     let docs = method.docs.is_empty().then(|| {
@@ -81,96 +148,102 @@ fn expand_method(service: &Service, names: &Names, method: &Method) -> TokenStre
         quote!(#[doc = #text])
     });
     let generics = (!lifetimes.is_empty()).then(|| quote!(<#(#lifetimes),*>));
-    let parameters = method.parameters.iter().map(|one| parameter(service, one));
+    let parameters = method.parameters.iter().map(|one| parameter(service, written, one));
     let output = match &method.output {
         Output::Unit => quote!(()),
-        Output::Value(value) => received(service, value),
+        Output::Value(value) => received(&Typed::new(runtime, scope, written, value)),
         Output::Stream(stream) => {
-            let items = received(service, &stream.item);
-            let error = opening_error(runtime, &stream.opening).map(|error| quote!(, #error));
+            let items = received(&Typed::new(runtime, scope, written, &stream.item));
+            let error = stream.opening.value().and_then(|value| Typed::new(runtime, scope, written, value).error());
+            let error = error.map(|error| quote!(, #error));
             quote!(#runtime::Streaming<#items> #error)
         }
     };
-    let call = call(service, names, method);
+    let clause = Where::of_call(service, written, method);
+    let call = call(service, names, written, method);
     quote! {
         #(#carried)*
         #docs
-        #vis fn #client_name #generics (&#receiver self, #(#parameters),*) -> #runtime::Call<#output> {
+        #vis fn #client_name #generics (&#receiver self, #(#parameters),*) -> #runtime::Call<#output> #clause {
             #call
         }
     }
 }
 
-fn parameter(Service { runtime, .. }: &Service, parameter: &Parameter) -> TokenStream {
+fn parameter(Service { runtime, .. }: &Service, written: &Written<'_>, parameter: &Parameter) -> TokenStream {
     match parameter {
         Parameter::Argument(argument) => {
-            let Argument { name, written, .. } = &**argument;
-            quote!(#name: #written)
+            let (name, ty) = (&argument.name, written.ty(&argument.written));
+            quote!(#name: #ty)
         }
         Parameter::Streaming(streaming) => {
-            let Streaming { name, item, .. } = &**streaming;
-            let sent = quote_spanned!(at(item)=> impl #runtime::__private::SendItem<#item> + 'static);
-            let items = quote_spanned!(at(item)=> impl #runtime::__private::Stream<Item = #sent>);
-            quote_spanned!(at(item)=> #name: #items + ::core::marker::Send + 'static)
+            let (name, span, item) = (&streaming.name, at(&streaming.item), written.ty(&streaming.item));
+            let sent = quote_spanned!(span=> impl #runtime::__private::SendItem<#item> + 'static);
+            let items = quote_spanned!(span=> impl #runtime::__private::Stream<Item = #sent>);
+            quote_spanned!(span=> #name: #items + ::core::marker::Send + 'static)
         }
     }
 }
 
 /// What a client gets of a value, and the error that it may get in its stead.
-fn received(Service { runtime, .. }: &Service, Value { ty, shape }: &Value) -> TokenStream {
-    match shape {
-        Shape::Plain | Shape::Bulk => quote!(#ty),
-        // Bytes need not be `Serialize`.
-        Shape::BulkOutcome(outcome) => {
-            let BulkOutcome { bytes, empty } = &**outcome;
-            quote_spanned!(at(ty)=> #bytes, <#empty as #runtime::__private::Outcome>::Error)
-        }
-        Shape::Outcome => {
-            let outcome = quote_spanned!(at(ty)=> <#ty as #runtime::__private::Outcome>);
-            quote_spanned!(at(ty)=> #outcome::Ok, #outcome::Error)
-        }
-        Shape::Unclear => {
-            let returned = returned(runtime, ty);
-            quote_spanned!(at(ty)=> #returned::Ok, #returned::Error)
-        }
-    }
+fn received(value: &Typed<'_>) -> TokenStream {
+    let (ok, error) = (value.ok(), value.error().map(|error| quote!(, #error)));
+    quote!(#ok #error)
 }
 
-/// The call into the runtime. Its name stands where bounds on what is received are reported.
-fn call(service: &Service, names: &Names, method: &Method) -> TokenStream {
-    let Service { runtime, .. } = service;
+/// The call into the runtime.
+fn call(service: &Service, names: &Names, written: &Written<'_>, method: &Method) -> TokenStream {
+    let Service { runtime, scope, .. } = service;
     let (descriptors, name) = (&names.methods, &method.name);
-    let span = at_arguments(method);
+    let status = quote!(#runtime::__private::Probe::<#runtime::Status>::NEW.failure());
     let values = if method.arguments().next().is_none() {
         quote!(#runtime::__private::NoArguments)
     } else {
         let values = method.arguments().map(|argument| encoded(service, argument));
-        quote_spanned!(span=> (#(#values,)*))
+        quote!((#(#values,)*))
     };
     let items = method.streaming().map(|Streaming { name, item, bulk }| {
-        let function = if *bulk { quote_spanned!(at(item)=> bulk_items) } else { quote_spanned!(at(item)=> items) };
-        quote_spanned!(at(item)=> self.client.#function::<#item, _>(#name))
+        let (span, item) = (at(item), written.ty(item));
+        let encode = if *bulk {
+            quote_spanned!(span=> #runtime::__private::bulk_encoder::<#item>())
+        } else {
+            quote_spanned!(span=> #runtime::__private::Probe::<#item>::NEW.encoder())
+        };
+        quote_spanned!(span=> self.client.items::<#item, _>(#name, #encode))
     });
-    let (function, items) = match (&method.output, items) {
-        (Output::Stream(stream), items) => {
+    let (function, rest) = match &method.output {
+        Output::Stream(stream) => {
+            let item = Typed::new(runtime, scope, written, &stream.item);
+            let (decode, failure) = (item.decoder(), item.failure());
+            let opening = stream.opening.value().map(|value| Typed::new(runtime, scope, written, value).failure());
+            let opening = opening.unwrap_or(status);
             let items = match items {
                 Some(items) => quote!(::core::option::Option::Some(#items)),
                 None => quote!(::core::option::Option::None),
             };
-            let at_once = matches!(stream.opening, Opening::AtOnce);
-            (function(&stream.item, "stream", "stream_bulk"), Some(quote!(#items, #at_once)))
+            let function = if matches!(stream.opening, Opening::AtOnce) { "open_at_once" } else { "open" };
+            (function, quote!(#items, (#decode, #failure), #opening))
         }
-        (Output::Value(value), Some(items)) => (function(value, "send", "send_for_bulk"), Some(items)),
-        (Output::Value(value), None) => (function(value, "call", "call_bulk"), None),
-        (Output::Unit, Some(items)) => (Ident::new("send", span), Some(items)),
-        (Output::Unit, None) => (Ident::new("call", span), None),
+        output => {
+            let (decode, failure) = match output {
+                Output::Value(value) => {
+                    let value = Typed::new(runtime, scope, written, value);
+                    (value.decoder(), value.failure())
+                }
+                _ => (quote!(#runtime::__private::Probe::<()>::NEW.decoder()), status),
+            };
+            let function = if items.is_some() { "send" } else { "call" };
+            let items = items.map(|items| quote!(#items,));
+            (function, quote!(#items #decode, #failure))
+        }
     };
-    let items = items.map(|items| quote!(, #items));
-    quote_spanned!(span=> self.client.#function(#descriptors::#name, &#values #items))
-}
-
-fn function(Value { ty, shape }: &Value, plain: &str, bulk: &str) -> Ident {
-    Ident::new(if matches!(shape, Shape::Bulk | Shape::BulkOutcome(_)) { bulk } else { plain }, at(ty))
+    let span = at_arguments(method);
+    let function = Ident::new(function, span);
+    quote_spanned! {span=>
+        let arguments = #values;
+        let encode = #runtime::__private::Probe::of(&arguments).encoder();
+        self.client.#function(#descriptors::#name, &arguments, encode, #rest)
+    }
 }
 
 /// An argument as it is encoded.
@@ -181,4 +254,30 @@ fn encoded(service: &Service, argument: &Argument) -> TokenStream {
         (true, Lend::Borrow) => quote!(#runtime::__private::Bulk(&#name[..])),
         (true, _) => quote!(#runtime::__private::Bulk(#name)),
     }
+}
+
+/// What can be called in place of a method with a mistake, so that its calls are no mistakes too.
+fn stand_ins(service: &Service, mistake: &Ident) -> Vec<TokenStream> {
+    let vis = &service.source.vis;
+    let mut taken: BTreeSet<&Ident> = service.methods().map(|method| &method.client_name).collect();
+    let entries = service.items.iter().filter_map(|item| match item {
+        Item::Method(entry) if entry.method.is_none() => Some(entry),
+        _ => None,
+    });
+    let mut stand_ins = Vec::new();
+    for entry in entries {
+        let sig = &entry.source.sig;
+        if parse::is_reserved(&sig.ident) || !taken.insert(&sig.ident) {
+            continue;
+        }
+        let (name, cfg) = (&sig.ident, parse::cfg(&entry.source.attrs));
+        let arguments = sig.inputs.iter().filter(|input| matches!(input, FnArg::Typed(_))).map(|_| quote!(_: #mistake));
+        stand_ins.push(quote! {
+            #(#cfg)*
+            #vis fn #name(&self, #(#arguments),*) -> #mistake {
+                loop {}
+            }
+        });
+    }
+    stand_ins
 }

@@ -1,12 +1,12 @@
 //! What is said of the service as constant data.
 
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
+use quote::quote;
 use syn::{Expr, ExprLit, Lit, Type, ext::IdentExt};
 
-use super::{Names, at, beside_trait, is_result};
+use super::{Names, beside_trait};
 use crate::{
-    model::{Argument, Execution, Method, MethodKind, Output, Service, Shape, Streaming, Value},
+    model::{Argument, Execution, Method, MethodKind, Output, Service, Streaming},
     parse, text,
 };
 
@@ -14,8 +14,10 @@ use crate::{
 pub(super) fn expand(service: &Service, names: &Names) -> TokenStream {
     let type_name = &names.methods;
     let attributes = beside_trait(service);
+    let Service { runtime, wire_name, .. } = service;
+    let docs = joined(&parse::docs(&service.source.attrs));
+    let methods = service.methods().map(|Method { name, cfg, .. }| quote!(#(#cfg)* Self::#name));
     let constants = service.methods().map(|method| constant(service, method));
-    let checks = service.methods().filter_map(|method| check_alias(service, method));
     quote! {
         #attributes
         #[doc(hidden)]
@@ -24,45 +26,12 @@ pub(super) fn expand(service: &Service, names: &Names) -> TokenStream {
         #attributes
         #[allow(non_upper_case_globals)]
         impl #type_name {
+            const __SERVICE: &'static #runtime::descriptor::ServiceDescriptor = &#runtime::descriptor::ServiceDescriptor {
+                name: #wire_name,
+                docs: #docs,
+                methods: &[#(#methods),*],
+            };
             #(#constants)*
-        }
-
-        #(#checks)*
-    }
-}
-
-/// A `Result` that is not named so would be taken for a plain value, and its error for a part of it.
-fn check_alias(service: &Service, method: &Method) -> Option<TokenStream> {
-    let value = match &method.output {
-        Output::Unit => return None,
-        Output::Value(value) => value,
-        Output::Stream(stream) => &stream.item,
-    };
-    let Value { ty: ty @ Type::Path(_), shape: Shape::Plain } = value else { return None };
-    let (attributes, cfg) = (beside_trait(service), &method.cfg);
-    let is_result = is_result(&service.runtime, ty);
-    let text = format!(
-        "`{}` is a `Result`: give the alias a name with `Result` in it, so that its error is the method's",
-        text::of_type(ty)
-    );
-    Some(quote_spanned! {at(ty)=>
-        #attributes
-        #(#cfg)*
-        const _: () = if #is_result { ::core::panic!("{}", #text) };
-    })
-}
-
-/// The expression for the whole service's descriptor.
-pub(super) fn of_service(service: &Service, names: &Names) -> TokenStream {
-    let Service { runtime, wire_name, .. } = service;
-    let type_name = &names.methods;
-    let docs = joined(&parse::docs(&service.source.attrs));
-    let methods = service.methods().map(|Method { name, cfg, .. }| quote!(#(#cfg)* #type_name::#name));
-    quote! {
-        &#runtime::descriptor::ServiceDescriptor {
-            name: #wire_name,
-            docs: #docs,
-            methods: &[#(#methods),*],
         }
     }
 }

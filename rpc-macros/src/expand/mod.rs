@@ -1,18 +1,23 @@
 //! From the model to tokens: the trait, its descriptors, the client, the server. Data and one-line methods; what
 //! they do is in the runtime's `__private`. All is named by full paths, so that no name in the user's scope matters.
 
+mod assertions;
 mod client;
 mod descriptor;
+mod generics;
 mod server;
 mod trait_;
+mod value;
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
-use syn::{Attribute, Path, Type, spanned::Spanned};
+use quote::{format_ident, quote};
+use syn::{Attribute, spanned::Spanned};
+
+use generics::Parameters;
 
 use crate::{
     errors::Errors,
-    model::{Method, Opening, Service},
+    model::{Method, Service},
     parse,
 };
 
@@ -20,18 +25,21 @@ use crate::{
 /// same, and a client and server with the methods that are sound, so that one mistake gives one message.
 pub(crate) fn attribute(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
-    let expanded = match parse::service(options, item.clone(), &mut errors) {
-        Some(service) => expand(&service),
-        None => item,
-    };
-    let errors = errors.to_tokens();
-    quote!(#expanded #errors)
+    match parse::service(options, item.clone(), &mut errors) {
+        Some(service) => expand(&service, &errors),
+        None => {
+            let errors = errors.to_tokens();
+            quote!(#item #errors)
+        }
+    }
 }
 
-fn expand(service: &Service) -> TokenStream {
-    let names = Names::of(service);
+fn expand(service: &Service, errors: &Errors) -> TokenStream {
+    let names = Names::of(service, errors);
     let parts = [
+        mistakes(service, &names, errors).unwrap_or_default(),
         trait_::expand(service),
+        assertions::expand(service),
         descriptor::expand(service, &names),
         client::expand(service, &names),
         server::expand(service, &names),
@@ -41,21 +49,37 @@ fn expand(service: &Service) -> TokenStream {
 
 /// The names of what is generated.
 struct Names {
+    parameters: Parameters,
     /// The private type that the methods' descriptors are constants of.
     methods: Ident,
     client: Ident,
     server: Ident,
+    /// The type that stands for one that is wrong, if the trait has mistakes.
+    mistake: Option<Ident>,
 }
 
 impl Names {
-    fn of(service: &Service) -> Self {
+    fn of(service: &Service, errors: &Errors) -> Self {
         let name = &service.source.ident;
         Self {
+            parameters: Parameters::of(service),
             methods: format_ident!("__{name}Methods"),
             client: format_ident!("{name}Client"),
             server: format_ident!("{name}Server"),
+            mistake: (errors.count() > 0).then(|| format_ident!("__{name}Mistake")),
         }
     }
+}
+
+/// Every mistake, the first as the type that the client's methods have in place of those that are wrong.
+fn mistakes(service: &Service, names: &Names, errors: &Errors) -> Option<TokenStream> {
+    let ((first, others), mistake) = errors.to_type().zip(names.mistake.as_ref())?;
+    let attributes = beside_trait(service);
+    Some(quote! {
+        #attributes
+        type #mistake = #first;
+        #others
+    })
 }
 
 /// The attributes that an item beside the trait needs: the trait's `#[cfg]`s, and what a user can do nothing about.
@@ -79,28 +103,6 @@ fn at_arguments(method: &Method) -> Span {
     match (arguments.next(), arguments.next()) {
         (Some(one), None) => at(&one.written),
         _ => at(&method.name),
-    }
-}
-
-/// Whether a return type is a `Result`, as a constant expression.
-fn is_result(runtime: &Path, ty: &Type) -> TokenStream {
-    quote_spanned!(at(ty)=> {
-        use #runtime::__private::PlainValue as _;
-        #runtime::__private::IsResult::<#ty>::VALUE
-    })
-}
-
-/// How a return type is treated for which only the compiler knows whether it is a `Result`.
-fn returned(runtime: &Path, ty: &Type) -> TokenStream {
-    let is_result = is_result(runtime, ty);
-    quote_spanned!(at(ty)=> <#runtime::__private::Returned<#is_result> as #runtime::__private::Returns<#ty>>)
-}
-
-/// The error of a method that may refuse to begin its stream.
-fn opening_error(runtime: &Path, opening: &Opening) -> Option<TokenStream> {
-    match opening {
-        Opening::AtOnce | Opening::Awaited => None,
-        Opening::Fallible(ty) => Some(quote_spanned!(at(ty)=> <#ty as #runtime::__private::Outcome>::Error)),
     }
 }
 

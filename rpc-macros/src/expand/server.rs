@@ -2,10 +2,17 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::Path;
+use syn::parse_quote;
 
-use super::{Names, at, at_arguments, beside_trait, deprecation, returned};
-use crate::model::{Argument, Lend, Method, Opening, Output, Parameter, Service, Shape, Stream, Streaming, Value};
+use super::{
+    Names, at, at_arguments, beside_trait, deprecation,
+    generics::{self, Where, arguments, declared, introduced, phantom},
+    value::Typed,
+};
+use crate::{
+    model::{Argument, Lend, Method, Opening, Output, Parameter, Service, Stream, Streaming, Value},
+    scope::Written,
+};
 
 pub(super) fn expand(service: &Service, names: &Names) -> TokenStream {
     let types = expand_type(service, names);
@@ -15,41 +22,50 @@ pub(super) fn expand(service: &Service, names: &Names) -> TokenStream {
 
 fn expand_type(service: &Service, names: &Names) -> TokenStream {
     let Service { runtime, source, wire_name, .. } = service;
-    let (vis, server, client) = (&source.vis, &names.server, &names.client);
+    let (vis, server, descriptors) = (&source.vis, &names.server, &names.methods);
     let attributes = beside_trait(service);
     let deprecation = deprecation(service);
     let docs = format!("Offers an implementation of [`{}`] to callers: register it with a server.", source.ident);
-    let type_text = server.to_string();
+    let name = server.to_string();
+    let own = generics::implementation(service, "S");
+    let sized = introduced(&names.parameters.in_server(parse_quote!(#own)));
+    let parameters = names.parameters.in_server(parse_quote!(#own: ?::core::marker::Sized));
+    let (declared, introduced, arguments) = (declared(&parameters), introduced(&parameters), arguments(&parameters));
+    let types = phantom(&parameters[1..]).map(|phantom| quote!(types: #phantom,));
+    let none = types.as_ref().map(|_| quote!(types: ::core::marker::PhantomData,));
+    let of_any = generics::introduced(&parameters[1..]);
+    let any = parameters[1..].iter().filter_map(generics::argument);
     quote! {
         #attributes
         #(#deprecation)*
         #[doc = #docs]
-        #vis struct #server<S: ?::core::marker::Sized> {
+        #vis struct #server #declared {
             name: ::std::borrow::Cow<'static, str>,
-            service: ::std::sync::Arc<S>,
+            service: ::std::sync::Arc<#own>,
+            #types
         }
 
         #attributes
-        impl #server<()> {
+        impl #of_any #server<(), #(#any),*> {
             /// What the trait says of the service.
-            #vis const DESCRIPTOR: &'static #runtime::descriptor::ServiceDescriptor = #client::DESCRIPTOR;
+            #vis const DESCRIPTOR: &'static #runtime::descriptor::ServiceDescriptor = #descriptors::__SERVICE;
         }
 
         #attributes
-        impl<S> #server<S> {
+        impl #sized #server #arguments {
             /// Offers this implementation.
             #[must_use]
-            #vis fn new(service: S) -> Self {
+            #vis fn new(service: #own) -> Self {
                 Self::from_arc(::std::sync::Arc::new(service))
             }
         }
 
         #attributes
-        impl<S: ?::core::marker::Sized> #server<S> {
+        impl #introduced #server #arguments {
             /// Offers an implementation that is shared with others, or one behind `dyn`.
             #[must_use]
-            #vis fn from_arc(service: ::std::sync::Arc<S>) -> Self {
-                Self { name: ::std::borrow::Cow::Borrowed(#wire_name), service }
+            #vis fn from_arc(service: ::std::sync::Arc<#own>) -> Self {
+                Self { name: ::std::borrow::Cow::Borrowed(#wire_name), service, #none }
             }
 
             /// Registers it under another name than the trait's, so that a server can have several of its kind.
@@ -61,48 +77,50 @@ fn expand_type(service: &Service, names: &Names) -> TokenStream {
         }
 
         #attributes
-        impl<S: ?::core::marker::Sized> ::core::clone::Clone for #server<S> {
+        impl #introduced ::core::clone::Clone for #server #arguments {
             fn clone(&self) -> Self {
                 Self {
                     name: ::core::clone::Clone::clone(&self.name),
                     service: ::core::clone::Clone::clone(&self.service),
+                    #none
                 }
             }
         }
 
         #attributes
-        impl<S: ?::core::marker::Sized> ::core::fmt::Debug for #server<S> {
+        impl #introduced ::core::fmt::Debug for #server #arguments {
             fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-                formatter.debug_struct(#type_text).field("name", &self.name).finish_non_exhaustive()
+                formatter.debug_struct(#name).field("name", &self.name).finish_non_exhaustive()
             }
         }
     }
 }
 
 fn expand_service(service: &Service, names: &Names) -> TokenStream {
-    let Service { runtime, source, .. } = service;
-    let (server, client, trait_name) = (&names.server, &names.client, &source.ident);
+    let Service { runtime, .. } = service;
+    let (server, descriptors, trait_name) = (&names.server, &names.methods, &names.parameters.implemented);
     let attributes = beside_trait(service);
     // The rows name the user's types, which must not be taken for this parameter.
-    let parameter = Ident::new("__Service", Span::call_site());
+    let own = generics::implementation(service, "__Service");
     let bound = if service.can_be_bound {
         quote!(#trait_name)
     } else {
         quote!(::core::marker::Send + ::core::marker::Sync + 'static)
     };
-    let rows = service.methods().map(|method| row(service, names, method, &parameter));
+    let written = service.scope.in_server(own.clone(), trait_name.clone());
+    let rows = service.methods().map(|method| Row::new(service, names, &written, &own, method).expand());
+    let clause = Where::of_server(service, &written, &own, &bound);
+    let parameters = names.parameters.in_server(parse_quote!(#own));
+    let (introduced, arguments) = (introduced(&parameters), arguments(&parameters));
     quote! {
         #attributes
-        impl<#parameter> #runtime::Service for #server<#parameter>
-        where
-            #parameter: #bound + ?::core::marker::Sized,
-        {
+        impl #introduced #runtime::Service for #server #arguments #clause {
             fn name(&self) -> &str {
                 &self.name
             }
 
             fn descriptor(&self) -> &'static #runtime::descriptor::ServiceDescriptor {
-                #client::DESCRIPTOR
+                #descriptors::__SERVICE
             }
 
             fn methods(&self) -> ::std::vec::Vec<#runtime::__private::Method> {
@@ -114,107 +132,180 @@ fn expand_service(service: &Service, names: &Names) -> TokenStream {
 
 /// A row of the table: the descriptor, and a function that decodes, calls and encodes. Its block is written out, and no
 /// helper takes the method as a closure: only so the compiler sees that the future is `Send`.
-fn row(service: &Service, names: &Names, method: &Method, parameter: &Ident) -> TokenStream {
-    let (runtime, trait_name, descriptors) = (&service.runtime, &service.source.ident, &names.methods);
-    let Method { name, cfg, .. } = method;
-    let locals: Vec<Local<'_>> = method.parameters.iter().enumerate().map(Local::new).collect();
-    let decode = decode(runtime, &locals, at_arguments(method));
-    let streaming = locals.iter().filter_map(Local::streaming);
-    let lent = locals.iter().map(Local::lent);
-    let call = quote!(<#parameter as #trait_name>::#name(&*service, #(#lent),*));
-    let (outlet, body) = match &method.output {
-        Output::Unit => (None, quote!(let outcome = #call.await; #runtime::__private::reply_value(codec, &outcome))),
-        Output::Value(value) => {
-            let reply = reply(runtime, value);
-            (None, quote!(let outcome = #call.await; #reply))
-        }
-        Output::Stream(stream) => {
-            let sending = send_items(runtime, stream, &call);
-            (Some(quote!(let outlet = arguments.outlet()?;)), sending)
-        }
-    };
-    quote! {
-        #(#cfg)*
-        #runtime::__private::Method::new(#descriptors::#name, &self.service, |service, arguments| {
-            #decode
-            #(#streaming)*
-            #outlet
-            let service = ::core::clone::Clone::clone(service);
-            let codec = arguments.codec();
-            ::core::result::Result::Ok(::std::boxed::Box::pin(async move { #body }))
-        })
-    }
+struct Row<'a> {
+    service: &'a Service,
+    names: &'a Names,
+    written: &'a Written<'a>,
+    /// The implementation's type.
+    own: &'a Ident,
+    method: &'a Method,
+    locals: Vec<Local<'a>>,
 }
 
-/// Encodes the `outcome`.
-fn reply(runtime: &Path, Value { ty, shape }: &Value) -> TokenStream {
-    match shape {
-        Shape::Plain => quote_spanned!(at(ty)=> #runtime::__private::reply_value(codec, &outcome)),
-        Shape::Bulk => quote!(#runtime::__private::reply_value(codec, &#runtime::__private::Bulk(outcome))),
-        Shape::Outcome => quote_spanned!(at(ty)=> #runtime::__private::reply_outcome(codec, outcome)),
-        Shape::BulkOutcome(_) => {
-            let outcome = quote!(::core::result::Result::map(outcome, #runtime::__private::Bulk));
-            quote_spanned!(at(ty)=> #runtime::__private::reply_outcome(codec, #outcome))
-        }
-        Shape::Unclear => {
-            let returned = returned(runtime, ty);
-            quote_spanned!(at(ty)=> #returned::reply(codec, outcome))
+impl<'a> Row<'a> {
+    fn new(
+        service: &'a Service,
+        names: &'a Names,
+        written: &'a Written<'a>,
+        own: &'a Ident,
+        method: &'a Method,
+    ) -> Self {
+        let locals = method.parameters.iter().enumerate().map(Local::new).collect();
+        Self { service, names, written, own, method, locals }
+    }
+
+    fn expand(&self) -> TokenStream {
+        let Self { service, names, method, .. } = self;
+        let (runtime, descriptors) = (&service.runtime, &names.methods);
+        let Method { name, cfg, .. } = method;
+        let (decode_first, decode_inside) = if method.borrows() {
+            (quote!(let kept = arguments.keep()?;), Some(self.decode_kept()))
+        } else {
+            (self.decode(), None)
+        };
+        let streaming = self.locals.iter().filter_map(|local| self.streaming(local));
+        let outlet = matches!(method.output, Output::Stream(_)).then(|| quote!(let outlet = arguments.outlet()?;));
+        let body = self.body();
+        quote! {
+            #(#cfg)*
+            #runtime::__private::Method::new(#descriptors::#name, &self.service, |service, arguments| {
+                #decode_first
+                #(#streaming)*
+                #outlet
+                let service = ::core::clone::Clone::clone(service);
+                let codec = arguments.codec();
+                ::core::result::Result::Ok(::std::boxed::Box::pin(async move {
+                    #decode_inside
+                    #body
+                }))
+            })
         }
     }
-}
 
-/// Waits for the stream to begin and sends its items. Its end is bound to a name: what waits for it borrows the stream,
-/// and would outlive it in editions before 2024.
-fn send_items(runtime: &Path, Stream { item, opening, .. }: &Stream, call: &TokenStream) -> TokenStream {
-    let begin = match opening {
-        Opening::AtOnce => quote!(let stream = #call;),
-        Opening::Awaited => quote!(let stream = #call.await; outlet.open();),
-        Opening::Fallible(ty) => {
-            let refuse = quote_spanned! {at(ty)=>
-                #runtime::__private::reply_outcome::<#ty>(codec, ::core::result::Result::Err(error))
-            };
-            quote! {
-                let stream = match #call.await {
-                    ::core::result::Result::Ok(stream) => stream,
-                    ::core::result::Result::Err(error) => return #refuse,
-                };
-                outlet.open();
+    /// Calls the method and encodes what it returns.
+    fn body(&self) -> TokenStream {
+        let runtime = &self.service.runtime;
+        let (own, implemented, name) = (self.own, &self.names.parameters.implemented, &self.method.name);
+        let lent = self.locals.iter().map(Local::lent);
+        let call = quote!(<#own as #implemented>::#name(&*service, #(#lent),*));
+        match &self.method.output {
+            Output::Unit => {
+                let encode = quote!(#runtime::__private::Probe::<()>::NEW.encoder());
+                quote!(let outcome = #call.await; #runtime::__private::reply_value(codec, &outcome, #encode))
             }
+            Output::Value(value) => {
+                let reply = self.reply(value);
+                quote!(let outcome = #call.await; #reply)
+            }
+            Output::Stream(stream) => self.send_items(stream, &call),
         }
-    };
-    let Value { ty, shape } = item;
-    let encode = match shape {
-        Shape::Plain => quote_spanned!(at(ty)=> #runtime::__private::item_value::<#ty>),
-        Shape::Bulk => quote_spanned!(at(ty)=> #runtime::__private::item_bulk::<#ty>),
-        Shape::Outcome => quote_spanned!(at(ty)=> #runtime::__private::item_outcome::<#ty>),
-        Shape::BulkOutcome(_) => quote_spanned!(at(ty)=> #runtime::__private::item_bulk_outcome),
-        Shape::Unclear => {
-            let returned = returned(runtime, ty);
-            quote_spanned!(at(ty)=> #returned::put_item)
-        }
-    };
-    quote! {
-        #begin
-        let ended = outlet.send_all(codec, ::core::pin::pin!(stream), #encode).await;
-        ended
     }
-}
 
-fn decode(runtime: &Path, locals: &[Local<'_>], span: Span) -> TokenStream {
-    let arguments: Vec<_> = locals.iter().filter_map(Local::argument).collect();
-    if arguments.is_empty() {
-        let none = quote!(#runtime::__private::NoArguments);
-        return quote!(let #none = arguments.decode::<#none>()?;);
+    /// Encodes the `outcome`.
+    fn reply(&self, value: &Value) -> TokenStream {
+        let runtime = &self.service.runtime;
+        let typed = self.typed(value);
+        let (span, encode) = (at(&value.ty), typed.encoder());
+        if typed.may_fail() {
+            let (outcome, fail) = (typed.into_result(quote!(outcome)), typed.failure_encoder());
+            return quote_spanned!(span=> #runtime::__private::reply_outcome(codec, #outcome, #encode, #fail));
+        }
+        quote_spanned!(span=> #runtime::__private::reply_value(codec, &outcome, #encode))
     }
-    let patterns = arguments
-        .iter()
-        .map(|(name, argument)| if argument.bulk { quote!(#runtime::__private::Bulk(#name)) } else { quote!(#name) });
-    let types = arguments.iter().map(
-        |(_, Argument { owned, bulk, .. })| {
-            if *bulk { quote!(#runtime::__private::Bulk<#owned>) } else { quote!(#owned) }
-        },
-    );
-    quote_spanned!(span=> let (#(#patterns,)*) = arguments.decode::<(#(#types,)*)>()?;)
+
+    /// Waits for the stream to begin and sends its items. Its end is bound to a name: what waits for it borrows the
+    /// stream, and would outlive it in editions before 2024.
+    fn send_items(&self, Stream { item, opening, .. }: &Stream, call: &TokenStream) -> TokenStream {
+        let runtime = &self.service.runtime;
+        let begin = match opening {
+            Opening::AtOnce => quote!(let stream = #call;),
+            Opening::Awaited => quote!(let stream = #call.await; outlet.open();),
+            Opening::Fallible(value) => {
+                let fail = self.typed(value).failure_encoder();
+                quote! {
+                    let stream = match #call.await {
+                        ::core::result::Result::Ok(stream) => stream,
+                        ::core::result::Result::Err(error) => return #fail(codec, error),
+                    };
+                    outlet.open();
+                }
+            }
+        };
+        let typed = self.typed(item);
+        let (span, encode) = (at(&item.ty), typed.encoder());
+        let put = if typed.may_fail() {
+            let (item, fail) = (typed.into_result(quote!(item)), typed.failure_encoder());
+            quote_spanned!(span=> #runtime::__private::put_outcome(codec, #item, out, #encode, #fail))
+        } else {
+            quote_spanned!(span=> #runtime::__private::put_value(codec, &item, out, #encode))
+        };
+        quote! {
+            #begin
+            let ended = outlet.send_all(codec, ::core::pin::pin!(stream), |codec, item, out| #put).await;
+            ended
+        }
+    }
+
+    fn decode(&self) -> TokenStream {
+        let runtime = &self.service.runtime;
+        let arguments: Vec<_> = self.locals.iter().filter_map(Local::argument).collect();
+        if arguments.is_empty() {
+            let none = quote!(#runtime::__private::NoArguments);
+            return quote!(let #none = arguments.decode(#runtime::__private::Probe::<#none>::NEW.decoder())?;);
+        }
+        let (patterns, types) = self.tuple();
+        let span = at_arguments(self.method);
+        quote_spanned! {span=>
+            let #patterns = arguments.decode(#runtime::__private::Probe::<#types>::NEW.decoder())?;
+        }
+    }
+
+    /// The same for arguments that borrow from the body, which the handler keeps.
+    fn decode_kept(&self) -> TokenStream {
+        let runtime = &self.service.runtime;
+        let (patterns, types) = self.tuple();
+        let span = at_arguments(self.method);
+        quote_spanned! {span=>
+            let #patterns = match kept.decode::<#types>() {
+                ::core::result::Result::Ok(decoded) => decoded,
+                ::core::result::Result::Err(status) => return #runtime::__private::Reply::Status(status),
+            };
+        }
+    }
+
+    /// The arguments as a pattern, and its type.
+    fn tuple(&self) -> (TokenStream, TokenStream) {
+        let runtime = &self.service.runtime;
+        let arguments = self.locals.iter().filter_map(Local::argument);
+        let (patterns, types): (Vec<_>, Vec<_>) = arguments
+            .map(|(name, argument)| {
+                let ty = self.written.ty(&argument.owned);
+                if argument.bulk {
+                    (quote!(#runtime::__private::Bulk(#name)), quote!(#runtime::__private::Bulk<#ty>))
+                } else {
+                    (quote!(#name), quote!(#ty))
+                }
+            })
+            .unzip();
+        (quote!((#(#patterns,)*)), quote!((#(#types,)*)))
+    }
+
+    /// The statement that takes the stream, if it is one.
+    fn streaming(&self, local: &Local<'_>) -> Option<TokenStream> {
+        let Parameter::Streaming(streaming) = local.parameter else { return None };
+        let Streaming { item, bulk, .. } = &**streaming;
+        let (runtime, name, span, ty) = (&self.service.runtime, &local.name, at(item), self.written.ty(item));
+        let decode = if *bulk {
+            quote_spanned!(span=> #runtime::__private::bulk_decoder::<#ty>())
+        } else {
+            quote_spanned!(span=> #runtime::__private::Probe::<#ty>::NEW.decoder())
+        };
+        Some(quote_spanned!(span=> let #name = arguments.streaming::<#ty>(#decode)?;))
+    }
+
+    fn typed(&self, value: &'a Value) -> Typed<'a> {
+        Typed::new(&self.service.runtime, &self.service.scope, self.written, value)
+    }
 }
 
 /// A decoded argument. Its name is ours: a user's could be that of a constant in scope.
@@ -233,15 +324,6 @@ impl<'a> Local<'a> {
             Parameter::Argument(argument) => Some((&self.name, argument)),
             Parameter::Streaming(_) => None,
         }
-    }
-
-    /// The statement that takes the stream, if it is one.
-    fn streaming(&self) -> Option<TokenStream> {
-        let Parameter::Streaming(streaming) = self.parameter else { return None };
-        let Streaming { item, bulk, .. } = &**streaming;
-        let (name, span) = (&self.name, at(item));
-        let function = Ident::new(if *bulk { "streaming_bulk" } else { "streaming" }, span);
-        Some(quote_spanned!(span=> let #name = arguments.#function::<#item>()?;))
     }
 
     /// The expression that the handler gets.

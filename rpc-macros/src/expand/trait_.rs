@@ -7,6 +7,7 @@ use syn::{
     visit_mut::VisitMut,
 };
 
+use super::generics;
 use crate::{
     model::{Entry, Item, Service, Style},
     parse,
@@ -15,7 +16,7 @@ use crate::{
 pub(super) fn expand(service: &Service) -> TokenStream {
     let mut source = service.source.clone();
     add_supertraits(&mut source);
-    source.items = service.items.iter().map(|item| expand_item(item, service.style)).collect();
+    source.items = service.items.iter().map(|item| expand_item(service, item)).collect();
     source.into_token_stream()
 }
 
@@ -42,16 +43,16 @@ fn add_supertraits(source: &mut ItemTrait) {
     source.supertraits.extend(added);
 }
 
-fn expand_item(item: &Item, style: Style) -> TraitItem {
+fn expand_item(service: &Service, item: &Item) -> TraitItem {
     match item {
         Item::Other(item) => TraitItem::clone(item),
-        Item::Method(entry) if style == Style::AsyncTrait => TraitItem::Fn(entry.source.clone()),
-        Item::Method(entry) => TraitItem::Fn(expand_method(entry)),
+        Item::Method(entry) if service.style == Style::AsyncTrait => TraitItem::Fn(entry.source.clone()),
+        Item::Method(entry) => TraitItem::Fn(expand_method(service, entry)),
     }
 }
 
 /// `async fn f() -> T` as `fn f() -> impl Future<Output = T> + Send`, and `impl Stream` as `impl Stream + Send`.
-fn expand_method(entry: &Entry) -> TraitItemFn {
+fn expand_method(service: &Service, entry: &Entry) -> TraitItemFn {
     let mut function = entry.source.clone();
     if entry.method.is_some() {
         SendStreams.visit_return_type_mut(&mut function.sig.output);
@@ -68,6 +69,11 @@ fn expand_method(entry: &Entry) -> TraitItemFn {
     if let Some(body) = &function.default {
         function.default = Some(parse_quote!({ async move #body }));
         function.attrs.push(parse_quote!(#[allow(clippy::manual_async_fn)]));
+        let sendable = entry.method.iter().flat_map(|method| generics::sendable(service, method));
+        let mut sendable = sendable.peekable();
+        if sendable.peek().is_some() {
+            function.sig.generics.make_where_clause().predicates.extend(sendable);
+        }
     }
     function
 }

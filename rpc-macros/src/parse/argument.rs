@@ -11,10 +11,11 @@ use super::{
 use crate::{
     errors::Errors,
     model::{Argument, Lend, Parameter, Streaming},
+    scope::Scope,
 };
 
 /// Reads an argument, or reports why it can not travel.
-pub(super) fn read(source: &mut PatType, errors: &mut Errors) -> Option<Parameter> {
+pub(super) fn read(source: &mut PatType, scope: &Scope, errors: &mut Errors) -> Option<Parameter> {
     let before = errors.count();
     for attribute in &source.attrs {
         if attribute.path().is_ident("cfg") || attribute.path().is_ident("cfg_attr") {
@@ -36,9 +37,9 @@ pub(super) fn read(source: &mut PatType, errors: &mut Errors) -> Option<Paramete
     };
     let stream = Written::within(&source.ty);
     let item = match &stream {
-        Some(stream) => item(&source.ty, stream, errors),
+        Some(stream) => item(&source.ty, stream, scope, errors),
         None => {
-            types::check_argument(&source.ty, errors);
+            types::check_argument(&source.ty, scope, errors);
             None
         }
     };
@@ -54,12 +55,13 @@ pub(super) fn read(source: &mut PatType, errors: &mut Errors) -> Option<Paramete
     }
     let (owned, lend) = shape(&source.ty);
     let bulk = types::is_bytes(&owned);
-    let argument = Argument { name, written: Type::clone(&source.ty), owned, lend, bulk };
+    let borrows = types::borrows(&owned);
+    let argument = Argument { name, written: Type::clone(&source.ty), owned, lend, bulk, borrows };
     Some(Parameter::Argument(Box::new(argument)))
 }
 
 /// The items of an argument that is a stream, or has one in it, which is reported.
-fn item<'a>(ty: &'a Type, stream: &Written<'a>, errors: &mut Errors) -> Option<&'a Type> {
+fn item<'a>(ty: &'a Type, stream: &Written<'a>, scope: &Scope, errors: &mut Errors) -> Option<&'a Type> {
     let item = stream.item_text();
     if stream.form != Form::Streaming {
         errors.at(stream.ty, format!("an argument that is a stream is written `Streaming<{item}>`"));
@@ -68,7 +70,7 @@ fn item<'a>(ty: &'a Type, stream: &Written<'a>, errors: &mut Errors) -> Option<&
     } else if Written::of(ty).is_none() {
         errors.at(stream.ty, format!("a stream is an argument of its own: `name: Streaming<{item}>`"));
     } else {
-        types::check_item(stream.item?, errors);
+        types::check_item(stream.item?, scope, errors);
         return stream.item;
     }
     None
@@ -85,18 +87,23 @@ fn shape(ty: &Type) -> (Type, Lend) {
         let lend = if unsized_before { Lend::AsDeref } else { Lend::AsRef };
         return (parse_quote!(#path<#owned>), lend);
     }
-    (types::without_lifetimes(ty), Lend::Move)
+    (decoded(ty), Lend::Move)
+}
+
+/// A type that may have lifetimes as that of a decoded value.
+fn decoded(ty: &Type) -> Type {
+    if types::borrows(ty) { types::with_elided_lifetimes(ty) } else { types::without_lifetimes(ty) }
 }
 
 /// The owned form of what is lent, and whether that is another type, which derefs to it.
 fn owned_of(reference: &TypeReference) -> (Type, bool) {
-    let lent = types::without_lifetimes(types::bare(&reference.elem));
+    let lent = decoded(types::bare(&reference.elem));
     match &lent {
         Type::Slice(slice) => {
             let element = &slice.elem;
             (parse_quote!(::std::vec::Vec<#element>), true)
         }
-        Type::Path(path) if path.path.is_ident("str") => (parse_quote!(::std::string::String), true),
+        Type::Path(_) if types::is_named(&lent, "str") => (parse_quote!(::std::string::String), true),
         _ if ["Path", "OsStr", "CStr"].iter().any(|name| types::is_named(&lent, name)) => {
             (parse_quote!(<#lent as ::std::borrow::ToOwned>::Owned), true)
         }

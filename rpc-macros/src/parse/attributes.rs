@@ -1,7 +1,7 @@
 //! The attributes of a trait and its methods: what is carried over to generated code, and what is not.
 
 use proc_macro2::TokenStream;
-use syn::{Attribute, Expr, ItemTrait, Meta, Token, punctuated::Punctuated};
+use syn::{Attribute, Expr, ItemTrait, Meta, MetaList, Token, parse::Parser, parse_quote, punctuated::Punctuated};
 
 use crate::{errors::Errors, model::Style};
 
@@ -26,7 +26,7 @@ fn async_trait(source: &ItemTrait) -> Option<&Attribute> {
 /// Takes away options of ours under a `#[cfg_attr]`, which can not be known here.
 pub(super) fn refuse_conditional_options(attributes: &mut Vec<Attribute>, errors: &mut Errors) {
     attributes.retain(|attribute| {
-        let ours = conditional(attribute).iter().any(|meta| meta.path().is_ident("rpc"));
+        let ours = only_in(&["rpc"], &attribute.meta).is_some();
         if ours {
             errors.at(attribute.path(), "an option of #[rpc] can not depend on cfg: put the cfg on the method");
         }
@@ -36,16 +36,27 @@ pub(super) fn refuse_conditional_options(attributes: &mut Vec<Attribute>, errors
 
 /// What generated code has in common with the item it is made from: docs, cfg, deprecated.
 pub(super) fn carried(attributes: &[Attribute]) -> Vec<Attribute> {
-    let is_carried_if = |attribute: &Attribute| {
-        let inner = conditional(attribute);
-        !inner.is_empty() && inner.iter().all(is_carried)
-    };
-    attributes.iter().filter(|one| is_carried(&one.meta) || is_carried_if(one)).cloned().collect()
+    only(&["doc", "cfg", "deprecated"], attributes)
 }
 
 /// The `#[cfg]`s among the attributes.
 pub(crate) fn cfg(attributes: &[Attribute]) -> Vec<Attribute> {
-    attributes.iter().filter(|attribute| attribute.path().is_ident("cfg")).cloned().collect()
+    only(&["cfg"], attributes)
+}
+
+/// The attributes of these names, also those under a `#[cfg_attr]`.
+fn only(names: &[&str], attributes: &[Attribute]) -> Vec<Attribute> {
+    attributes.iter().filter_map(|one| only_in(names, &one.meta)).map(|meta| parse_quote!(#[#meta])).collect()
+}
+
+fn only_in(names: &[&str], meta: &Meta) -> Option<Meta> {
+    if names.iter().any(|name| meta.path().is_ident(name)) {
+        return Some(meta.clone());
+    }
+    let Meta::List(list) = meta else { return None };
+    let (condition, inner) = conditional(list)?;
+    let inner: Vec<Meta> = inner.iter().filter_map(|meta| only_in(names, meta)).collect();
+    (!inner.is_empty()).then(|| parse_quote!(cfg_attr(#condition, #(#inner),*)))
 }
 
 /// The values of the `#[doc = ..]` attributes.
@@ -57,15 +68,12 @@ pub(crate) fn docs(attributes: &[Attribute]) -> Vec<Expr> {
     docs.collect()
 }
 
-fn is_carried(meta: &Meta) -> bool {
-    ["doc", "cfg", "deprecated"].iter().any(|name| meta.path().is_ident(name))
-}
-
-/// The attributes in a `#[cfg_attr(condition, ..)]`.
-fn conditional(attribute: &Attribute) -> Vec<Meta> {
-    if !attribute.path().is_ident("cfg_attr") {
-        return Vec::new();
+/// The condition and the attributes of a `cfg_attr(condition, ..)`.
+fn conditional(list: &MetaList) -> Option<(Meta, Vec<Meta>)> {
+    if !list.path.is_ident("cfg_attr") {
+        return None;
     }
-    let metas = attribute.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated);
-    metas.map(|metas| metas.into_iter().skip(1).collect()).unwrap_or_default()
+    let metas = Punctuated::<Meta, Token![,]>::parse_terminated.parse2(list.tokens.clone()).ok()?;
+    let mut metas = metas.into_iter();
+    Some((metas.next()?, metas.collect()))
 }

@@ -1,8 +1,9 @@
 //! One function of the trait: is it a method that can be called over a wire?
 
+use proc_macro2::Ident;
 use syn::{
     FnArg, GenericParam, Lifetime, LitStr, Pat, ReceiverKind, ReturnType, Safety, Signature, TraitItem, TraitItemFn,
-    ext::IdentExt, spanned::Spanned,
+    WherePredicate, ext::IdentExt, spanned::Spanned,
 };
 
 use super::{argument, attributes, streams, types};
@@ -11,6 +12,7 @@ use crate::{
     model::{Method, Output, Parameter, Style},
     options::MethodOptions,
     rename::Rename,
+    scope::Scope,
 };
 
 /// As many as serde takes in one tuple.
@@ -18,11 +20,18 @@ const MAX_ARGUMENTS: usize = 16;
 /// What the client has of its own.
 const RESERVED: [&str; 5] = ["new", "named", "channel", "from_service", "DESCRIPTOR"];
 
+/// What is known of the trait that a method is in.
+#[derive(Clone, Copy)]
+pub(super) struct Surroundings<'a> {
+    pub(super) style: Style,
+    pub(super) rename: Option<Rename>,
+    pub(super) scope: &'a Scope,
+}
+
 /// Reads a method, or reports why it is none. Takes our attributes off the function.
 pub(super) fn read(
     source: &mut TraitItemFn,
-    style: Style,
-    rename: Option<Rename>,
+    Surroundings { style, rename, scope }: Surroundings<'_>,
     errors: &mut Errors,
 ) -> Option<Method> {
     let options = MethodOptions::take(&mut source.attrs, errors);
@@ -31,11 +40,11 @@ pub(super) fn read(
     let before = errors.count();
     check_qualifiers(&source.sig, errors);
     let receiver = receiver(&source.sig, errors);
-    let parameters = parameters(&mut source.sig, errors);
-    let output = output(&source.sig, style, errors);
+    let parameters = parameters(&mut source.sig, scope, errors);
+    let output = output(&source.sig, style, scope, errors);
     let name = source.sig.ident.clone();
     let client_name = options.client.unwrap_or_else(|| name.clone());
-    if RESERVED.iter().any(|reserved| client_name == reserved) {
+    if is_reserved(&client_name) {
         errors.at(
             &client_name,
             format!(
@@ -62,11 +71,17 @@ pub(super) fn read(
         deprecated: carried.iter().any(|attribute| attribute.path().is_ident("deprecated")),
         carried,
         lifetimes: source.sig.generics.params.iter().cloned().collect(),
+        predicates: predicates(&source.sig),
         receiver,
         parameters: parameters?,
         output: output?,
         execution: options.execution,
     })
+}
+
+/// Whether the client has something of this name already.
+pub(crate) fn is_reserved(name: &Ident) -> bool {
+    RESERVED.iter().any(|reserved| name == reserved)
 }
 
 /// Whether `#[async_trait]` has been at this function: it leaves a lifetime of its own.
@@ -92,9 +107,10 @@ fn check_qualifiers(sig: &Signature, errors: &mut Errors) {
             errors.at(parameter, text);
         }
     }
-    if let Some(clause) = &sig.generics.where_clause {
-        errors.at(clause, "a method of a service can not have a where clause");
-    }
+}
+
+fn predicates(sig: &Signature) -> Vec<WherePredicate> {
+    sig.generics.where_clause.iter().flat_map(|clause| clause.predicates.iter().cloned()).collect()
 }
 
 /// The lifetime of `&'a self`, if it has one.
@@ -115,11 +131,11 @@ fn receiver(sig: &Signature, errors: &mut Errors) -> Option<Lifetime> {
 }
 
 /// What stands after `&self`; `None` when something of it was reported, by us or by the compiler.
-fn parameters(sig: &mut Signature, errors: &mut Errors) -> Option<Vec<Parameter>> {
+fn parameters(sig: &mut Signature, scope: &Scope, errors: &mut Errors) -> Option<Vec<Parameter>> {
     let mut parameters = Vec::new();
     let (mut arguments, mut streams) = (0, 0);
     for input in sig.inputs.iter_mut().filter_map(typed) {
-        let parameter = argument::read(input, errors);
+        let parameter = argument::read(input, scope, errors);
         if matches!(parameter, Some(Parameter::Streaming(_))) {
             streams += 1;
             if streams == 2 {
@@ -151,12 +167,12 @@ fn typed(input: &mut FnArg) -> Option<&mut syn::PatType> {
 }
 
 /// `None` when something of it was reported, by us or by the compiler.
-fn output(sig: &Signature, style: Style, errors: &mut Errors) -> Option<Output> {
+fn output(sig: &Signature, style: Style, scope: &Scope, errors: &mut Errors) -> Option<Output> {
     let ReturnType::Type(_, ty) = &sig.output else { return Some(Output::Unit) };
     if streams::is_returned(&sig.output) {
-        return streams::output(sig, ty, style, errors);
+        return streams::output(sig, ty, style, scope, errors);
     }
-    types::check_output(ty, errors);
+    types::check_output(ty, scope, errors);
     Some(Output::Value(Box::new(types::value(ty))))
 }
 

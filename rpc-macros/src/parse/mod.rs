@@ -9,16 +9,21 @@ mod types;
 use std::collections::BTreeMap;
 
 pub(crate) use attributes::{cfg, docs};
+pub(crate) use method::is_reserved;
 pub(crate) use streams::{is_send, is_stream};
+pub(crate) use types::traveling;
 
-use proc_macro2::TokenStream;
+use method::Surroundings;
+
+use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
-use syn::{GenericParam, ItemTrait, TraitItem, ext::IdentExt};
+use syn::{ItemTrait, TraitItem, ext::IdentExt};
 
 use crate::{
     errors::Errors,
-    model::{Entry, Item, Service, Style},
+    model::{Entry, Item, Service},
     options::ServiceOptions,
+    scope::{Scope, is_named_in},
 };
 
 /// Reads the trait, or reports that it is none.
@@ -28,9 +33,11 @@ pub(crate) fn service(options: TokenStream, item: TokenStream, errors: &mut Erro
     let style = attributes::style(&source);
     let can_be_bound = check_generics(&source, errors);
     let readable = check_async_trait(&source, errors) && can_be_bound;
+    let scope = scope(&source);
+    let surroundings = Surroundings { style, rename: options.rename_all, scope: &scope };
     let items = std::mem::take(&mut source.items);
     let mut items: Vec<Item> =
-        items.into_iter().map(|item| read_item(item, &options, readable.then_some(style), errors)).collect();
+        items.into_iter().map(|item| read_item(item, readable.then_some(surroundings), errors)).collect();
     check_names(&mut items, errors);
     Some(Service {
         wire_name: options.name.unwrap_or_else(|| source.ident.unraw().to_string()),
@@ -38,8 +45,25 @@ pub(crate) fn service(options: TokenStream, item: TokenStream, errors: &mut Erro
         source,
         items,
         style,
+        scope,
         can_be_bound,
     })
+}
+
+fn scope(source: &ItemTrait) -> Scope {
+    let associated = source.items.iter().filter_map(|item| match item {
+        TraitItem::Type(associated) => Some(associated.ident.clone()),
+        _ => None,
+    });
+    let is_named = |name: &Ident| {
+        let signatures = source.items.iter().filter_map(|item| match item {
+            TraitItem::Fn(function) => Some(&function.sig),
+            _ => None,
+        });
+        let parameters = source.generics.type_params().any(|parameter| parameter.ident == *name);
+        parameters || { signatures }.any(|sig| is_named_in(sig, name))
+    };
+    Scope::new(&source.generics.params, associated.collect(), is_named)
 }
 
 fn trait_of(item: TokenStream, errors: &mut Errors) -> Option<ItemTrait> {
@@ -75,41 +99,31 @@ fn check_async_trait(source: &ItemTrait, errors: &mut Errors) -> bool {
     errors.count() == before
 }
 
-/// Whether the trait has no parameters.
+/// Whether the trait has no lifetimes.
 fn check_generics(source: &ItemTrait, errors: &mut Errors) -> bool {
-    for parameter in &source.generics.params {
-        let what = match parameter {
-            GenericParam::Lifetime(_) => "a service can not have lifetimes: it lives as long as its server",
-            _ => "generic services are not supported yet",
-        };
-        errors.at(parameter, what);
+    let before = errors.count();
+    for parameter in source.generics.lifetimes() {
+        errors.at(parameter, "a service can not have lifetimes: it lives as long as its server");
     }
-    source.generics.params.is_empty()
+    errors.count() == before
 }
 
-/// Without a `style`, nothing can be said of the methods.
-fn read_item(item: TraitItem, options: &ServiceOptions, style: Option<Style>, errors: &mut Errors) -> Item {
-    let mistake = match &item {
+/// Without `surroundings`, nothing can be said of the methods.
+fn read_item(item: TraitItem, surroundings: Option<Surroundings<'_>>, errors: &mut Errors) -> Item {
+    match &item {
         TraitItem::Fn(function) => {
             let mut source = function.clone();
-            let method = style.and_then(|style| method::read(&mut source, style, options.rename_all, errors));
+            let method = surroundings.and_then(|surroundings| method::read(&mut source, surroundings, errors));
             return Item::Method(Box::new(Entry { source, method }));
         }
-        TraitItem::Type(associated) => {
-            let mistake = "associated types are not supported yet: a client does not know the implementation";
-            Some((associated.type_token.to_token_stream(), mistake))
-        }
-        TraitItem::Const(constant) => {
-            let mistake = "a service has no constants: a client does not know the implementation";
-            Some((constant.const_token.to_token_stream(), mistake))
+        TraitItem::Type(associated) if !associated.generics.params.is_empty() => {
+            let text = "an associated type of a service has no parameters: both ends have to know the type";
+            errors.at(&associated.generics.params, text);
         }
         TraitItem::Macro(call) => {
-            Some((call.mac.path.to_token_stream(), "the methods that a macro makes are not seen by #[rpc_service]"))
+            errors.at(&call.mac.path, "the methods that a macro makes are not seen by #[rpc_service]");
         }
-        _ => None,
-    };
-    if let Some((token, mistake)) = mistake {
-        errors.at(token, mistake);
+        _ => {}
     }
     Item::Other(Box::new(item))
 }

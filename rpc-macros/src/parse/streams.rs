@@ -11,6 +11,7 @@ use super::types;
 use crate::{
     errors::Errors,
     model::{Opening, Output, Stream, Style},
+    scope::Scope,
     text,
 };
 
@@ -140,17 +141,17 @@ fn item(stream: &Path) -> Option<&Type> {
 }
 
 /// The stream that a method returns, and how it begins; or what keeps it from being one.
-pub(super) fn output(sig: &Signature, ty: &Type, style: Style, errors: &mut Errors) -> Option<Output> {
+pub(super) fn output(sig: &Signature, ty: &Type, style: Style, scope: &Scope, errors: &mut Errors) -> Option<Output> {
     let stream = Written::within(ty)?;
     let before = errors.count();
     check_form(&stream, style, errors);
     if errors.count() > before {
         return None;
     }
-    let opening = opening(sig, ty, &stream, errors);
+    let opening = opening(sig, ty, &stream, scope, errors);
     // A `BoxStream` without items is reported by the compiler.
     let item = stream.item?;
-    types::check_item(item, errors);
+    types::check_item(item, scope, errors);
     let item = types::value(item);
     (errors.count() == before).then_some(())?;
     Some(Output::Stream(Box::new(Stream { written: ty.clone(), item, opening: opening? })))
@@ -177,12 +178,11 @@ fn check_form(stream: &Written<'_>, style: Style, errors: &mut Errors) {
     }
 }
 
-fn opening(sig: &Signature, ty: &Type, stream: &Written<'_>, errors: &mut Errors) -> Option<Opening> {
+fn opening(sig: &Signature, ty: &Type, stream: &Written<'_>, scope: &Scope, errors: &mut Errors) -> Option<Opening> {
     if Written::of(ty).is_some() {
         return Some(if sig.asyncness.is_some() { Opening::Awaited } else { Opening::AtOnce });
     }
-    let is_result = types::name(ty).is_some_and(|name| name.to_string().contains("Result"));
-    let Some(result) = types::emptied(ty, stream.ty).filter(|_| is_result) else {
+    let Some(result) = types::emptied(ty, stream.ty).filter(|_| types::is_result(ty)) else {
         let text =
             "a stream is returned alone, or as the value of a `Result`, or of an alias with `Result` in its name";
         errors.at(stream.ty, text);
@@ -192,8 +192,8 @@ fn opening(sig: &Signature, ty: &Type, stream: &Written<'_>, errors: &mut Errors
         let text = "a method whose stream may fail to begin is an `async fn`: put `async` before `fn`";
         errors.at(sig.fn_token, text);
     }
-    types::check_output(&result, errors);
-    Some(Opening::Fallible(Box::new(result)))
+    types::check_output(&result, scope, errors);
+    Some(Opening::Fallible(Box::new(types::value(&result))))
 }
 
 /// Whether the method returns a stream, of whatever kind and at whatever place.

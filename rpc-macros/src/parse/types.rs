@@ -2,7 +2,7 @@
 
 use proc_macro2::Ident;
 use syn::{
-    GenericArgument, Lifetime, PathArguments, Type, TypeImplTrait, TypeReference,
+    GenericArgument, Lifetime, PathArguments, PathSegment, Type, TypeImplTrait, TypeReference,
     ext::IdentExt,
     parse_quote,
     visit::{self, Visit},
@@ -12,7 +12,8 @@ use syn::{
 use super::{argument, streams::Written};
 use crate::{
     errors::Errors,
-    model::{BulkOutcome, Shape, Value},
+    model::{Outcome, Shape, Value},
+    scope::Scope,
 };
 
 /// The type without parentheses and without the invisible groups that `macro_rules!` leaves.
@@ -63,43 +64,115 @@ pub(super) fn emptied(ty: &Type, argument: &Type) -> Option<Type> {
 
 /// What a type is when it is returned.
 pub(super) fn value(ty: &Type) -> Value {
-    let shape = if is_named(ty, "Result") {
-        bulk_outcome(ty).unwrap_or(Shape::Outcome)
-    } else if is_bytes(ty) {
+    let shape = if is_bytes(ty) {
         Shape::Bulk
-    } else if name(ty).is_some_and(|name| name.to_string().contains("Result")) {
-        Shape::Unclear
+    } else if is_named(ty, "Result") {
+        result(ty)
+    } else if is_result(ty) {
+        Shape::Alias { certain: false, bulk: false }
     } else {
         Shape::Plain
     };
     Value { ty: ty.clone(), shape }
 }
 
-/// If the first argument of this `Result` is bytes.
-fn bulk_outcome(ty: &Type) -> Option<Shape> {
-    let Type::Path(path) = bare(ty) else { return None };
-    let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else { return None };
-    let Some(GenericArgument::Type(bytes)) = arguments.args.first() else { return None };
-    let empty = emptied(ty, bytes)?;
-    is_bytes(bytes).then(|| Shape::BulkOutcome(Box::new(BulkOutcome { bytes: bytes.clone(), empty })))
+/// Whether `Result` is in the type's name.
+pub(super) fn is_result(ty: &Type) -> bool {
+    name(ty).is_some_and(|name| name.to_string().contains("Result"))
+}
+
+/// `Result<T, E>`, or an alias of this name.
+fn result(ty: &Type) -> Shape {
+    let arguments = arguments(ty);
+    let bulk = arguments.first().is_some_and(|ok| is_bytes(ok));
+    match arguments[..] {
+        [ok, error] => Shape::Outcome(Box::new(Outcome { ok: ok.clone(), error: error.clone(), bulk })),
+        _ => Shape::Alias { certain: true, bulk },
+    }
+}
+
+/// The types in the angle brackets of the last segment.
+fn arguments(ty: &Type) -> Vec<&Type> {
+    let Type::Path(path) = bare(ty) else { return Vec::new() };
+    let Some(PathArguments::AngleBracketed(arguments)) = path.path.segments.last().map(|last| &last.arguments) else {
+        return Vec::new();
+    };
+    let types = arguments.args.iter().filter_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    });
+    types.collect()
+}
+
+/// The types that have to be `Serialize` and `Deserialize`, so that this one is: what is in a reference, a tuple, a
+/// slice, a `Vec`, an `Option` or a `Box`. Of any other type only the compiler knows what it asks of what is in it.
+pub(crate) fn traveling(ty: &Type) -> Vec<&Type> {
+    let inner = match bare(ty) {
+        Type::Reference(reference) => vec![&*reference.elem],
+        Type::Slice(slice) => vec![&*slice.elem],
+        Type::Tuple(tuple) => tuple.elems.iter().collect(),
+        other if ["Vec", "Option", "Box"].iter().any(|name| is_named(other, name)) => arguments(other),
+        other => return if travels_anyway(other) { Vec::new() } else { vec![other] },
+    };
+    inner.into_iter().flat_map(traveling).collect()
+}
+
+/// Whether it is one of the types of the language that travel.
+fn travels_anyway(ty: &Type) -> bool {
+    const PLAIN: [&str; 15] =
+        ["bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "str"];
+    let Type::Path(path) = ty else { return false };
+    PLAIN.iter().chain(&["u128", "usize", "String"]).any(|name| path.path.is_ident(name))
 }
 
 /// The type with every lifetime made `'static`, as that of a decoded value is.
 pub(super) fn without_lifetimes(ty: &Type) -> Type {
-    struct Static;
-    impl VisitMut for Static {
+    with_lifetimes(ty, "static")
+}
+
+/// The type with every lifetime left to the compiler.
+pub(super) fn with_elided_lifetimes(ty: &Type) -> Type {
+    with_lifetimes(ty, "_")
+}
+
+fn with_lifetimes(ty: &Type, name: &'static str) -> Type {
+    struct Rename(&'static str);
+    impl VisitMut for Rename {
         fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
-            lifetime.ident = Ident::new("static", lifetime.ident.span());
+            lifetime.ident = Ident::new(self.0, lifetime.ident.span());
         }
     }
     let mut ty = ty.clone();
-    Static.visit_type_mut(&mut ty);
+    Rename(name).visit_type_mut(&mut ty);
     ty
 }
 
+/// Whether a value of this type borrows when it is decoded: it has a lifetime. A `Cow` becomes owned.
+pub(super) fn borrows(ty: &Type) -> bool {
+    struct Finder(bool);
+    impl<'a> Visit<'a> for Finder {
+        fn visit_lifetime(&mut self, lifetime: &'a Lifetime) {
+            self.0 |= lifetime.ident != "static";
+        }
+
+        fn visit_path_segment(&mut self, segment: &'a PathSegment) {
+            if segment.ident != "Cow" {
+                return visit::visit_path_segment(self, segment);
+            }
+            let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return };
+            arguments.args.iter().filter(|one| matches!(one, GenericArgument::Type(_))).for_each(|one| {
+                self.visit_generic_argument(one);
+            });
+        }
+    }
+    let mut finder = Finder(false);
+    finder.visit_type(ty);
+    finder.0
+}
+
 /// Reports what keeps an argument's type from being decoded on a server; one mistake for each argument.
-pub(super) fn check_argument(ty: &Type, errors: &mut Errors) {
-    let findings = Findings::of(ty);
+pub(super) fn check_argument(ty: &Type, scope: &Scope, errors: &mut Errors) {
+    let findings = Findings::of(ty, scope);
     let lent = argument::lent(ty);
     if let Some(found) = findings.impls.first() {
         errors.at(found, "an argument can not be `impl Trait`: both ends have to know its type; name it");
@@ -122,9 +195,10 @@ pub(super) fn check_argument(ty: &Type, errors: &mut Errors) {
 }
 
 /// Reports what keeps a return type from being decoded by a client; one mistake for each method.
-pub(super) fn check_output(ty: &Type, errors: &mut Errors) {
+pub(super) fn check_output(ty: &Type, scope: &Scope, errors: &mut Errors) {
     check_owned(
         ty,
+        scope,
         &Owned {
             opaque: "a method can not return `impl Trait`: both ends have to know its type; name it",
             own: "a method can not return `Self`: a client does not know the implementation",
@@ -135,13 +209,14 @@ pub(super) fn check_output(ty: &Type, errors: &mut Errors) {
 }
 
 /// Reports what keeps an item of a stream from being decoded.
-pub(super) fn check_item(ty: &Type, errors: &mut Errors) {
+pub(super) fn check_item(ty: &Type, scope: &Scope, errors: &mut Errors) {
     if let Some(stream) = Written::within(ty) {
         errors.at(stream.ty, "an item of a stream can not be a stream");
         return;
     }
     check_owned(
         ty,
+        scope,
         &Owned {
             opaque: "an item of a stream can not be `impl Trait`: both ends have to know its type; name it",
             own: "an item of a stream can not name `Self`: a client does not know the implementation",
@@ -158,8 +233,8 @@ struct Owned {
     borrowed: &'static str,
 }
 
-fn check_owned(ty: &Type, Owned { opaque, own, borrowed }: &Owned, errors: &mut Errors) {
-    let findings = Findings::of(ty);
+fn check_owned(ty: &Type, scope: &Scope, Owned { opaque, own, borrowed }: &Owned, errors: &mut Errors) {
+    let findings = Findings::of(ty, scope);
     if let Some(found) = findings.impls.first() {
         errors.at(found, opaque);
     } else if let Some(found) = findings.selves.first() {
@@ -172,17 +247,19 @@ fn check_owned(ty: &Type, Owned { opaque, own, borrowed }: &Owned, errors: &mut 
 }
 
 /// What a type has in it, in the order of the tokens.
-#[derive(Default)]
 struct Findings<'a> {
+    scope: &'a Scope,
     references: Vec<&'a TypeReference>,
     impls: Vec<&'a TypeImplTrait>,
+    /// The `Self`s that are no associated types of the trait.
     selves: Vec<&'a Ident>,
     lifetimes: Vec<&'a Lifetime>,
 }
 
 impl<'a> Findings<'a> {
-    fn of(ty: &'a Type) -> Self {
-        let mut findings = Self::default();
+    fn of(ty: &'a Type, scope: &'a Scope) -> Self {
+        let mut findings =
+            Self { scope, references: Vec::new(), impls: Vec::new(), selves: Vec::new(), lifetimes: Vec::new() };
         findings.visit_type(ty);
         findings
     }
@@ -205,7 +282,9 @@ impl<'a> Visit<'a> for Findings<'a> {
 
     fn visit_path(&mut self, path: &'a syn::Path) {
         if let Some(first) = path.segments.first().filter(|first| first.ident == "Self") {
-            self.selves.push(&first.ident);
+            if self.scope.projected(path).is_none() {
+                self.selves.push(&first.ident);
+            }
         }
         visit::visit_path(self, path);
     }

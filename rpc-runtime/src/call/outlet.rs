@@ -102,12 +102,11 @@ impl Outlet {
     }
 
     /// Encodes all items of a stream, as there is room for them; gives how it ended.
-    pub fn send_all<'a, S: Stream>(
-        &self,
-        codec: CodecKind,
-        stream: Pin<&'a mut S>,
-        encode: EncodeItem<S::Item>,
-    ) -> SendAll<'a, S> {
+    pub fn send_all<'a, S, F>(&self, codec: CodecKind, stream: Pin<&'a mut S>, encode: F) -> SendAll<'a, S, F>
+    where
+        S: Stream,
+        F: EncodeItem<S::Item>,
+    {
         SendAll { outlet: self.clone(), codec, stream, encode }
     }
 
@@ -147,18 +146,20 @@ impl Outlet {
 }
 
 /// Appends an item; or gives what ends the stream in its stead.
-pub(crate) type EncodeItem<T> = fn(CodecKind, T, &mut Vec<u8>) -> Result<(), Reply>;
+pub trait EncodeItem<T>: FnMut(CodecKind, T, &mut Vec<u8>) -> Result<(), Reply> + Unpin {}
+
+impl<T, F: FnMut(CodecKind, T, &mut Vec<u8>) -> Result<(), Reply> + Unpin> EncodeItem<T> for F {}
 
 /// Encodes all items of a stream.
 #[must_use]
-pub struct SendAll<'a, S: Stream> {
+pub struct SendAll<'a, S, F> {
     outlet: Outlet,
     codec: CodecKind,
     stream: Pin<&'a mut S>,
-    encode: EncodeItem<S::Item>,
+    encode: F,
 }
 
-impl<S: Stream> Future for SendAll<'_, S> {
+impl<S: Stream, F: EncodeItem<S::Item>> Future for SendAll<'_, S, F> {
     type Output = Reply;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Reply> {

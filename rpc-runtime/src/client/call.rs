@@ -2,7 +2,6 @@
 
 use std::{
     fmt,
-    marker::PhantomData,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -10,12 +9,10 @@ use std::{
 
 use super::{
     engine::Engine,
-    outcome::{Decode, finish},
+    outcome::{Receive, finish},
 };
 use crate::{
-    call::{Failure, OutgoingRequest, Timeout},
-    client::Channel,
-    descriptor::MethodDescriptor,
+    call::{DecodeFailure, Timeout},
     metadata::Metadata,
     status::Status,
 };
@@ -64,19 +61,13 @@ use crate::{
 #[must_use = "nothing is sent before the call is awaited or started"]
 pub struct Call<T, E = Status> {
     engine: Engine,
-    decode: Decode<T>,
-    error: PhantomData<fn() -> E>,
+    receive: Receive<T>,
+    failure: DecodeFailure<E>,
 }
 
 impl<T, E> Call<T, E> {
-    pub(super) fn new(
-        channel: Channel,
-        method: &'static MethodDescriptor,
-        request: OutgoingRequest,
-        refused: Option<Status>,
-        decode: Decode<T>,
-    ) -> Self {
-        Self { engine: Engine::new(channel, method, request, refused), decode, error: PhantomData }
+    pub(super) fn new(engine: Engine, receive: Receive<T>, failure: DecodeFailure<E>) -> Self {
+        Self { engine, receive, failure }
     }
 
     /// Ends the call with `DEADLINE_EXCEEDED` when it takes longer than this, dialling and queueing included.
@@ -100,7 +91,7 @@ impl<T, E> Call<T, E> {
 
     /// Gives the metadata of the response beside the outcome.
     pub fn with_response_metadata(self) -> WithResponseMetadata<T, E> {
-        WithResponseMetadata { engine: self.engine, decode: self.decode, error: PhantomData }
+        WithResponseMetadata { engine: self.engine, receive: self.receive, failure: self.failure }
     }
 
     /// Puts the call on its way now; its outcome can be awaited later, or never looked at.
@@ -113,17 +104,17 @@ impl<T, E> Call<T, E> {
     /// Outside a tokio runtime, when a task would be needed.
     pub fn start(mut self) -> Running<T, E> {
         self.engine.start();
-        Running { engine: self.engine, decode: self.decode, error: PhantomData }
+        Running { engine: self.engine, receive: self.receive, failure: self.failure }
     }
 }
 
-impl<T, E: Failure> Future for Call<T, E> {
+impl<T, E: From<Status>> Future for Call<T, E> {
     type Output = Result<T, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let ended = ready!(this.engine.poll(cx));
-        Poll::Ready(finish(ended, this.decode).0)
+        Poll::Ready(finish(ended, &mut this.receive, this.failure).0)
     }
 }
 
@@ -137,24 +128,24 @@ impl<T, E> fmt::Debug for Call<T, E> {
 #[must_use = "dropping a running call cancels it"]
 pub struct Running<T, E = Status> {
     engine: Engine,
-    decode: Decode<T>,
-    error: PhantomData<fn() -> E>,
+    receive: Receive<T>,
+    failure: DecodeFailure<E>,
 }
 
 impl<T, E> Running<T, E> {
     /// Gives the metadata of the response beside the outcome.
     pub fn with_response_metadata(self) -> WithResponseMetadata<T, E> {
-        WithResponseMetadata { engine: self.engine, decode: self.decode, error: PhantomData }
+        WithResponseMetadata { engine: self.engine, receive: self.receive, failure: self.failure }
     }
 }
 
-impl<T, E: Failure> Future for Running<T, E> {
+impl<T, E: From<Status>> Future for Running<T, E> {
     type Output = Result<T, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let ended = ready!(this.engine.poll(cx));
-        Poll::Ready(finish(ended, this.decode).0)
+        Poll::Ready(finish(ended, &mut this.receive, this.failure).0)
     }
 }
 
@@ -168,17 +159,17 @@ impl<T, E> fmt::Debug for Running<T, E> {
 #[must_use = "nothing is sent before the call is awaited"]
 pub struct WithResponseMetadata<T, E = Status> {
     engine: Engine,
-    decode: Decode<T>,
-    error: PhantomData<fn() -> E>,
+    receive: Receive<T>,
+    failure: DecodeFailure<E>,
 }
 
-impl<T, E: Failure> Future for WithResponseMetadata<T, E> {
+impl<T, E: From<Status>> Future for WithResponseMetadata<T, E> {
     type Output = (Result<T, E>, Metadata);
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let ended = ready!(this.engine.poll(cx));
-        Poll::Ready(finish(ended, this.decode))
+        Poll::Ready(finish(ended, &mut this.receive, this.failure))
     }
 }
 

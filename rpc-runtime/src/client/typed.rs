@@ -3,17 +3,12 @@
 use std::sync::Arc;
 
 use futures_core::Stream;
-use serde::{Serialize, de::DeserializeOwned};
 
-use super::{
-    Call, Channel,
-    builder::Settings,
-    outcome::{self, Decode},
-};
+use super::{Call, Channel, builder::Settings, engine::Engine, outcome::Receive};
 use crate::{
     buffer,
-    call::{Items, OutgoingRequest, Reception, ServiceName},
-    codec::Bulk,
+    call::{DecodeFailure, Items, OutgoingRequest, Reception, ServiceName},
+    codec::{Decode, Encode, EncodeError},
     descriptor::{MethodDescriptor, ServiceDescriptor},
     metadata::Metadata,
     status::{Code, Status},
@@ -44,110 +39,90 @@ impl Client {
     }
 
     /// Encodes the arguments and makes the call, which is not sent yet.
-    pub fn call<A: Serialize, T: DeserializeOwned, E>(
+    pub fn call<A, T, E>(
         &self,
         method: &'static MethodDescriptor,
         arguments: &A,
+        encode: Encode<A>,
+        decode: Decode<T>,
+        failure: DecodeFailure<E>,
     ) -> Call<T, E> {
-        self.make(method, arguments, None, Reception::Value, outcome::value)
-    }
-
-    /// The same for a reply of bytes in one piece.
-    pub fn call_bulk<A: Serialize, T, E>(&self, method: &'static MethodDescriptor, arguments: &A) -> Call<T, E>
-    where
-        Bulk<T>: DeserializeOwned,
-    {
-        self.make(method, arguments, None, Reception::Value, outcome::bulk_value)
+        let arguments = self.encode(arguments, encode);
+        Call::new(self.engine(method, arguments, None, Reception::Value), Receive::Value(decode), failure)
     }
 
     /// A call whose caller sends items, with one reply.
-    pub fn send<A: Serialize, T: DeserializeOwned, E>(
+    pub fn send<A, T, E>(
         &self,
         method: &'static MethodDescriptor,
         arguments: &A,
+        encode: Encode<A>,
         items: Items,
+        decode: Decode<T>,
+        failure: DecodeFailure<E>,
     ) -> Call<T, E> {
-        self.make(method, arguments, Some(items), Reception::Value, outcome::value)
+        let arguments = self.encode(arguments, encode);
+        Call::new(self.engine(method, arguments, Some(items), Reception::Value), Receive::Value(decode), failure)
     }
 
-    /// The same for a reply of bytes in one piece.
-    pub fn send_for_bulk<A: Serialize, T, E>(
+    /// A call that gives a stream, which the callee may refuse to begin.
+    pub fn open<A, T: 'static, F: 'static, E>(
         &self,
         method: &'static MethodDescriptor,
         arguments: &A,
-        items: Items,
-    ) -> Call<T, E>
-    where
-        Bulk<T>: DeserializeOwned,
-    {
-        self.make(method, arguments, Some(items), Reception::Value, outcome::bulk_value)
-    }
-
-    /// A call that gives a stream. `at_once`: its method can not refuse to begin.
-    pub fn stream<A: Serialize, T: DeserializeOwned, F, E>(
-        &self,
-        method: &'static MethodDescriptor,
-        arguments: &A,
+        encode: Encode<A>,
         items: Option<Items>,
-        at_once: bool,
+        received: (Decode<T>, DecodeFailure<F>),
+        failure: DecodeFailure<E>,
     ) -> Call<Streaming<T, F>, E> {
-        self.make(method, arguments, items, reception(at_once), outcome::items)
+        let arguments = self.encode(arguments, encode);
+        Call::new(self.engine(method, arguments, items, Reception::Opened), Receive::stream(received), failure)
     }
 
-    /// The same with bytes in one piece as items.
-    pub fn stream_bulk<A: Serialize, T, F, E>(
+    /// The same of a method that can not refuse.
+    pub fn open_at_once<A, T: 'static, F: 'static, E>(
         &self,
         method: &'static MethodDescriptor,
         arguments: &A,
+        encode: Encode<A>,
         items: Option<Items>,
-        at_once: bool,
-    ) -> Call<Streaming<T, F>, E>
-    where
-        Bulk<T>: DeserializeOwned,
-    {
-        self.make(method, arguments, items, reception(at_once), outcome::bulk_items)
+        received: (Decode<T>, DecodeFailure<F>),
+        failure: DecodeFailure<E>,
+    ) -> Call<Streaming<T, F>, E> {
+        let arguments = self.encode(arguments, encode);
+        Call::new(self.engine(method, arguments, items, Reception::AtOnce), Receive::stream(received), failure)
     }
 
     /// The caller's items.
-    pub fn items<T, I>(&self, stream: impl Stream<Item = I> + Send + 'static) -> Items
+    pub fn items<T, I>(&self, stream: impl Stream<Item = I> + Send + 'static, encode: Encode<T>) -> Items
     where
-        T: Serialize + 'static,
+        T: 'static,
         I: SendItem<T> + 'static,
     {
         let Settings { codec, limits, .. } = self.channel.settings();
-        Produced::items::<T, I, _>(*codec, limits.max_message as usize, stream)
+        Produced::items(*codec, limits.max_message as usize, stream, encode)
     }
 
-    /// The same of bytes in one piece.
-    pub fn bulk_items<T, I>(&self, stream: impl Stream<Item = I> + Send + 'static) -> Items
-    where
-        T: AsRef<[u8]> + 'static,
-        I: SendItem<T> + 'static,
-    {
-        let Settings { codec, limits, .. } = self.channel.settings();
-        Produced::bulk_items::<T, I, _>(*codec, limits.max_message as usize, stream)
+    fn encode<A>(&self, arguments: &A, encode: Encode<A>) -> (Vec<u8>, Result<(), EncodeError>) {
+        let mut body = buffer::take();
+        let encoded = encode(self.channel.settings().codec, arguments, &mut body);
+        (body, encoded)
     }
 
-    fn make<A: Serialize, T, E>(
+    fn engine(
         &self,
         method: &'static MethodDescriptor,
-        arguments: &A,
+        (body, encoded): (Vec<u8>, Result<(), EncodeError>),
         items: Option<Items>,
         reception: Reception,
-        decode: Decode<T>,
-    ) -> Call<T, E> {
-        let codec = self.channel.settings().codec;
-        let mut body = buffer::take();
-        let encoded = codec.encode(arguments, &mut body).map_err(|error| {
-            let text = format!("the arguments can not be encoded as {}: {error}", codec.name());
+    ) -> Engine {
+        let refused = encoded.err().map(|error| {
+            let codec = self.channel.settings().codec.name();
+            let text = format!("the arguments can not be encoded as {codec}: {error}");
             Status::of_call(Code::InvalidArgument, text).not_executed()
         });
         let (service, metadata, sends) = (self.service.clone(), Metadata::new(), items.is_some());
         let request = OutgoingRequest { service, method: method.name, metadata, body, items, sends, reception };
-        Call::new(self.channel.clone(), method, request, encoded.err(), decode)
+        Engine::new(self.channel.clone(), method, request, refused)
     }
-}
-
-fn reception(at_once: bool) -> Reception {
-    if at_once { Reception::AtOnce } else { Reception::Opened }
 }

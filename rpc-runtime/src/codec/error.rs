@@ -9,7 +9,7 @@ const LONGEST: usize = 300;
 
 /// A value that its codec can not express, or whose `Serialize` failed.
 #[derive(Debug)]
-pub(crate) struct EncodeError(Box<str>);
+pub struct EncodeError(Box<str>);
 
 impl EncodeError {
     #[cold]
@@ -35,7 +35,7 @@ impl ser::Error for EncodeError {
 
 /// A body that is not a value of the expected type, or that exceeds a bound of the guard.
 #[derive(Debug)]
-pub(crate) struct DecodeError(Box<str>);
+pub struct DecodeError(Box<str>);
 
 impl DecodeError {
     #[cold]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
 use super::{Bincode, Codec, DecodeError, EncodeError, MessagePack, Postcard, custom, format::Format, json::Json};
 use crate::{
@@ -133,21 +133,18 @@ impl CodecKind {
         }
     }
 
-    /// The tuple of a method's arguments. With JSON and MessagePack it may also be a map with their names as keys.
+    /// The arguments of a body that is a map with their names as keys, as JSON and MessagePack can have it, in the
+    /// order of the method: the body that a caller without names would have sent. `None` when it is that already.
     #[inline]
-    pub(crate) fn decode_arguments<T: DeserializeOwned>(
+    pub(crate) fn in_order(
         self,
         body: &[u8],
         arguments: &[ArgumentDescriptor],
-    ) -> Result<T, DecodeError> {
-        let by_name = match self {
-            Self::Json => Json::by_name(body, arguments)?,
-            Self::MessagePack => MessagePack::by_name(body, arguments)?,
-            _ => None,
-        };
-        match by_name {
-            None => self.decode(body),
-            Some(in_order) => self.decode(&in_order),
+    ) -> Result<Option<Vec<u8>>, DecodeError> {
+        match self {
+            Self::Json => Json::by_name(body, arguments),
+            Self::MessagePack => MessagePack::by_name(body, arguments),
+            _ => Ok(None),
         }
     }
 }

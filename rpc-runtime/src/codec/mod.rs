@@ -20,6 +20,7 @@ mod messagepack;
 mod named;
 #[cfg(feature = "postcard")]
 mod postcard;
+mod probe;
 #[cfg(test)]
 mod tests;
 #[cfg(any(feature = "bincode", feature = "postcard"))]
@@ -41,3 +42,5 @@ pub use kind::CodecKind;
 pub(in crate::codec) use messagepack::MessagePack;
 #[cfg(feature = "postcard")]
 pub(in crate::codec) use postcard::Postcard;
+pub(crate) use probe::{Borrowed, Decode, Encode, Receivable, unreported};
+pub use probe::{Probe, bulk_decoder, bulk_encoder};

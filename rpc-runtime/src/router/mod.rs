@@ -13,8 +13,8 @@ use std::{collections::BTreeMap, sync::Arc};
 pub use arguments::Arguments;
 pub(crate) use produced::respond;
 pub use reply::{
-    HandlerFuture, IsResult, Outcome, PlainValue, Returned, Returns, item_bulk, item_bulk_outcome, item_outcome,
-    item_value, reply_outcome, reply_value,
+    ErrorOf, HandlerFuture, Kind, OtherKind, Outcome, Returned, Returns, put_outcome, put_value, reply_outcome,
+    reply_value,
 };
 pub(crate) use running::{Finished, Running, Start};
 pub(crate) use trust::Trust;

@@ -7,15 +7,11 @@ use std::{
 };
 
 use futures_core::Stream;
-use serde::Serialize;
 
-use super::{
-    SendItem,
-    send_item::{encode, encode_bulk},
-};
+use super::{SendItem, send_item::put};
 use crate::{
-    call::{self, EncodeItem, Items, Outlet, Pulled, Reply, Source, panicked},
-    codec::CodecKind,
+    call::{self, Items, Outlet, Pulled, Reply, Source, panicked},
+    codec::{CodecKind, Encode},
     status::Status,
 };
 
@@ -31,34 +27,17 @@ pub(crate) struct Produced {
 
 impl Produced {
     /// Items of a stream, of at most `max_item` bytes.
-    pub(crate) fn items<T, I, S>(codec: CodecKind, max_item: usize, stream: S) -> Items
+    pub(crate) fn items<T, I, S>(codec: CodecKind, max_item: usize, stream: S, encode: Encode<T>) -> Items
     where
-        T: Serialize + 'static,
+        T: 'static,
         I: SendItem<T> + 'static,
-        S: Stream<Item = I> + Send + 'static,
-    {
-        Self::made(codec, max_item, stream, encode::<T, I>)
-    }
-
-    /// The same for bytes in one piece.
-    pub(crate) fn bulk_items<T, I, S>(codec: CodecKind, max_item: usize, stream: S) -> Items
-    where
-        T: AsRef<[u8]> + 'static,
-        I: SendItem<T> + 'static,
-        S: Stream<Item = I> + Send + 'static,
-    {
-        Self::made(codec, max_item, stream, encode_bulk::<T, I>)
-    }
-
-    fn made<I, S>(codec: CodecKind, max_item: usize, stream: S, encode: EncodeItem<I>) -> Items
-    where
-        I: 'static,
         S: Stream<Item = I> + Send + 'static,
     {
         let outlet = Outlet::new(max_item);
         let filled = outlet.clone();
+        let put = move |codec, item: I, out: &mut Vec<u8>| put(encode, codec, item, out);
         // Calls that the stream makes are made where this one is.
-        let stream = call::Context::current().scope(async move { filled.send_all(codec, pin!(stream), encode).await });
+        let stream = call::Context::current().scope(async move { filled.send_all(codec, pin!(stream), put).await });
         Items::new(Self { stream: Some(Box::pin(stream)), outlet, end: None })
     }
 

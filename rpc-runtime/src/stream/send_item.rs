@@ -1,10 +1,8 @@
 //! What may be an item of a stream that is sent.
 
-use serde::Serialize;
-
 use crate::{
     call::Reply,
-    codec::{Bulk, CodecKind},
+    codec::{CodecKind, Encode},
     status::{Code, Status},
 };
 
@@ -34,22 +32,16 @@ impl<T: Send> SendItem<T> for Result<T, Status> {
 }
 
 /// Encodes an item that a caller sends.
-pub(super) fn encode<T: Serialize, I: SendItem<T>>(codec: CodecKind, item: I, out: &mut Vec<u8>) -> Result<(), Reply> {
-    let item = item.into_item().map_err(Reply::Status)?;
-    codec.encode(&item, out).map_err(|error| unsendable(codec, &error.to_string()))
-}
-
-/// The same for bytes in one piece.
-pub(super) fn encode_bulk<T: AsRef<[u8]>, I: SendItem<T>>(
+#[inline]
+pub(super) fn put<T, I: SendItem<T>>(
+    encode: Encode<T>,
     codec: CodecKind,
     item: I,
     out: &mut Vec<u8>,
 ) -> Result<(), Reply> {
     let item = item.into_item().map_err(Reply::Status)?;
-    codec.encode(&Bulk(item), out).map_err(|error| unsendable(codec, &error.to_string()))
-}
-
-fn unsendable(codec: CodecKind, error: &str) -> Reply {
-    let text = format!("an item can not be encoded as {}: {error}", codec.name());
-    Reply::Unsendable(Status::of_call(Code::InvalidArgument, text))
+    encode(codec, &item, out).map_err(|error| {
+        let text = format!("an item can not be encoded as {}: {error}", codec.name());
+        Reply::Unsendable(Status::of_call(Code::InvalidArgument, text))
+    })
 }

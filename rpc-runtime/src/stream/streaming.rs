@@ -8,13 +8,12 @@ use std::{
 };
 
 use futures_core::Stream;
-use serde::de::DeserializeOwned;
 
 use super::SendItem;
 use crate::{
     buffer,
-    call::{Answer, Ending, Failure, Items, Pulled, ServiceName, undecodable},
-    codec::{Bulk, CodecKind, DecodeError},
+    call::{Answer, DecodeFailure, Ending, Items, Pulled, ServiceName, undecodable},
+    codec::{CodecKind, Decode},
     metadata::Metadata,
     status::{Code, Status},
     wire::{ITEM_COST, take_item},
@@ -60,13 +59,10 @@ pub struct Streaming<T, E = Status> {
 }
 
 enum State<T, E> {
-    Encoded(Encoded<T>),
+    Encoded(Encoded<T, E>),
     Local(Pin<Box<dyn Stream<Item = Result<T, E>> + Send>>),
     Over,
 }
-
-/// How an item is decoded.
-pub(crate) type DecodeItem<T> = fn(CodecKind, &[u8]) -> Result<T, DecodeError>;
 
 /// What is named when a stream fails.
 #[derive(Clone)]
@@ -76,10 +72,11 @@ pub(crate) struct Place {
     pub(crate) address: String,
 }
 
-struct Encoded<T> {
+struct Encoded<T, E> {
     items: Items,
     codec: CodecKind,
-    decode: DecodeItem<T>,
+    decode: Decode<T>,
+    failure: DecodeFailure<E>,
     place: Place,
     /// Items that were pulled, of which those before `at` are taken.
     chunk: Vec<u8>,
@@ -89,23 +86,16 @@ struct Encoded<T> {
 }
 
 impl<T, E> Streaming<T, E> {
-    pub(crate) fn encoded(items: Items, codec: CodecKind, decode: DecodeItem<T>, place: Place) -> Self {
-        let state = State::Encoded(Encoded { items, codec, decode, place, chunk: buffer::take(), at: 0, cost: 0 });
+    pub(crate) fn encoded(
+        items: Items,
+        codec: CodecKind,
+        place: Place,
+        decode: Decode<T>,
+        failure: DecodeFailure<E>,
+    ) -> Self {
+        let chunk = buffer::take();
+        let state = State::Encoded(Encoded { items, codec, decode, failure, place, chunk, at: 0, cost: 0 });
         Self { state, metadata: Metadata::new() }
-    }
-
-    pub(crate) fn of_values(items: Items, codec: CodecKind, place: Place) -> Self
-    where
-        T: DeserializeOwned,
-    {
-        Self::encoded(items, codec, |codec, item| codec.decode(item), place)
-    }
-
-    pub(crate) fn of_bulk(items: Items, codec: CodecKind, place: Place) -> Self
-    where
-        Bulk<T>: DeserializeOwned,
-    {
-        Self::encoded(items, codec, |codec, item| codec.decode(item).map(|Bulk(bytes)| bytes), place)
     }
 
     /// The metadata that came with the end of the stream; empty before.
@@ -125,7 +115,7 @@ impl<T: 'static> Streaming<T> {
     }
 }
 
-impl<T, E: Failure> Streaming<T, E> {
+impl<T, E: From<Status>> Streaming<T, E> {
     /// The next item; `None` at the end. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<Result<T, E>> {
         poll_fn(|cx| self.poll_item(cx)).await
@@ -152,19 +142,19 @@ impl<T, E: Failure> Streaming<T, E> {
     /// The last word on why the stream ended.
     fn end(&mut self, Answer { ending, metadata, body }: Answer) -> Option<Result<T, E>> {
         let State::Encoded(encoded) = std::mem::replace(&mut self.state, State::Over) else { return None };
-        let Encoded { codec, place, .. } = &encoded;
+        let Encoded { codec, failure, place, .. } = &encoded;
         self.metadata = metadata;
         match ending {
             Ending::Ok | Ending::Opened(_) => None,
             Ending::ServiceError => {
-                Some(Err(E::of_service(*codec, &body).unwrap_or_else(|status| E::from(place.name(status)))))
+                Some(Err(failure(*codec, &body).unwrap_or_else(|status| E::from(place.name(status)))))
             }
             Ending::Status(status) => Some(Err(E::from(place.name(status)))),
         }
     }
 }
 
-impl<T> Encoded<T> {
+impl<T, E> Encoded<T, E> {
     /// The next item, or how the stream ended.
     #[inline]
     fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Answer>> {
@@ -206,7 +196,7 @@ impl<T> Encoded<T> {
     }
 }
 
-impl<T> Drop for Encoded<T> {
+impl<T, E> Drop for Encoded<T, E> {
     fn drop(&mut self) {
         buffer::give(std::mem::take(&mut self.chunk));
     }
@@ -218,7 +208,7 @@ impl Place {
     }
 }
 
-impl<T, E: Failure> Stream for Streaming<T, E> {
+impl<T, E: From<Status>> Stream for Streaming<T, E> {
     type Item = Result<T, E>;
 
     #[inline]

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, future, stream};
 use rpc_runtime::{
-    Channel, ChannelBuilder, Context, Failure, Server, ServerBuilder, Status, Streaming,
+    Channel, ChannelBuilder, Context, Server, ServerBuilder, Status, Streaming,
     prelude::Stream,
     rpc_service,
     testing::{self, Link},
@@ -158,7 +158,7 @@ pub(super) fn plain() -> ChannelBuilder {
 }
 
 /// All items, and the error that ended them if one did.
-pub(super) async fn collect<T, E: Failure>(mut stream: Streaming<T, E>) -> (Vec<T>, Option<E>) {
+pub(super) async fn collect<T, E: From<Status>>(mut stream: Streaming<T, E>) -> (Vec<T>, Option<E>) {
     let mut items = Vec::new();
     while let Some(item) = stream.next().await {
         match item {

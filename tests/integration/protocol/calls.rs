@@ -3,7 +3,7 @@
 use std::{pin::Pin, time::Duration};
 
 use futures_util::{Stream, StreamExt, stream};
-use rpc_runtime::{Call, Failure, prelude::*};
+use rpc_runtime::{Call, prelude::*};
 use tokio::sync::mpsc;
 
 use super::{
@@ -141,7 +141,7 @@ fn with_options<T, E>(mut call: Call<T, E>, (timeout, metadata): Options<'_>) ->
     call
 }
 
-fn value<T: Send + 'static, E: Failure + Send + 'static>(
+fn value<T: Send + 'static, E: From<Status> + Send + 'static>(
     call: Call<T, E>,
     options: Options<'_>,
     value: impl FnOnce(T) -> String + Send + 'static,
@@ -157,7 +157,7 @@ fn value<T: Send + 'static, E: Failure + Send + 'static>(
     Running { reply: Reply::Value(Box::pin(outcome)), producer: None }
 }
 
-fn items<T: Send + 'static, F: Failure + Send + 'static, E: Failure + Send + 'static>(
+fn items<T: Send + 'static, F: From<Status> + Send + 'static, E: From<Status> + Send + 'static>(
     call: Call<Streaming<T, F>, E>,
     options: Options<'_>,
     item: impl Fn(T) -> String + Send + 'static,

@@ -21,7 +21,7 @@ mod user_code;
 use std::{future::Future, time::Duration};
 
 use futures_util::{Stream, StreamExt, stream};
-use rpc_runtime::{Channel, ChannelBuilder, Failure, Limits, Server, ServerBuilder, Stats, Status, Streaming, testing};
+use rpc_runtime::{Channel, ChannelBuilder, Limits, Server, ServerBuilder, Stats, Status, Streaming, testing};
 use service::{Here, TidesClient, TidesServer};
 use tokio::{io::DuplexStream, task::JoinHandle};
 
@@ -188,7 +188,7 @@ fn items(frame: &raw::Frame) -> Vec<Vec<u8>> {
 }
 
 /// All items, and the error that ended them if one did.
-async fn collect<T, E: Failure>(mut stream: Streaming<T, E>) -> (Vec<T>, Option<E>) {
+async fn collect<T, E: From<Status>>(mut stream: Streaming<T, E>) -> (Vec<T>, Option<E>) {
     let mut items = Vec::new();
     while let Some(item) = stream.next().await {
         match item {
@@ -203,7 +203,7 @@ async fn collect<T, E: Failure>(mut stream: Streaming<T, E>) -> (Vec<T>, Option<
 }
 
 /// All items of a stream that came to its end.
-async fn complete<T, E: Failure + std::fmt::Debug>(stream: Streaming<T, E>) -> Vec<T> {
+async fn complete<T, E: From<Status> + std::fmt::Debug>(stream: Streaming<T, E>) -> Vec<T> {
     let (items, error) = collect(stream).await;
     assert!(error.is_none(), "{error:?}");
     items

@@ -10,10 +10,10 @@ mod openings;
 mod received;
 mod returned;
 
-use rpc_runtime::{Failure, prelude::*};
+use rpc_runtime::prelude::*;
 
 /// All items, and the error that ended them if one did.
-async fn collect<T, E: Failure>(mut stream: Streaming<T, E>) -> (Vec<T>, Option<E>) {
+async fn collect<T, E: From<Status>>(mut stream: Streaming<T, E>) -> (Vec<T>, Option<E>) {
     let mut items = Vec::new();
     while let Some(item) = stream.next().await {
         match item {
@@ -25,7 +25,7 @@ async fn collect<T, E: Failure>(mut stream: Streaming<T, E>) -> (Vec<T>, Option<
 }
 
 /// All items of a stream that came to its end.
-async fn complete<T, E: Failure + std::fmt::Debug>(stream: Streaming<T, E>) -> Vec<T> {
+async fn complete<T, E: From<Status> + std::fmt::Debug>(stream: Streaming<T, E>) -> Vec<T> {
     let (items, error) = collect(stream).await;
     assert!(error.is_none(), "{error:?}");
     items

@@ -1,0 +1,129 @@
+//! One assertion for each type that travels: the one place where a missing derive is reported.
+
+use std::collections::BTreeSet;
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::{Attribute, Type};
+
+use super::{
+    at, beside_trait,
+    value::{Typed, is_result},
+};
+use crate::{
+    model::{Method, Output, Service, Shape, Value},
+    parse,
+    scope::Written,
+    text,
+};
+
+/// A function that is never called, and constants that know a `Result` under another name. Types with parameters are left
+/// to the bounds of those who use them.
+pub(super) fn expand(service: &Service) -> TokenStream {
+    let written = service.scope.in_client();
+    let mut assertions = Assertions { service, written, seen: BTreeSet::new(), all: Vec::new() };
+    service.methods().for_each(|method| assertions.of_values(method));
+    service.methods().for_each(|method| assertions.of_errors(method));
+    let (attributes, all) = (beside_trait(service), &assertions.all);
+    let aliases = service.methods().filter_map(|method| check_alias(service, method));
+    let travel = (!all.is_empty()).then(|| {
+        quote! {
+            #attributes
+            const _: fn() = || {
+                #(#all)*
+            };
+        }
+    });
+    quote!(#travel #(#aliases)*)
+}
+
+struct Assertions<'a> {
+    service: &'a Service,
+    written: Written<'a>,
+    seen: BTreeSet<String>,
+    all: Vec<TokenStream>,
+}
+
+impl Assertions<'_> {
+    fn of_values(&mut self, method: &Method) {
+        // What borrows is asserted where it is decoded, at the lifetime that it has there.
+        for argument in method.arguments().filter(|argument| !argument.bulk && !argument.borrows) {
+            self.each(&argument.owned, &method.cfg);
+        }
+        if let Some(streaming) = method.streaming().filter(|streaming| !streaming.bulk) {
+            self.each(&streaming.item, &method.cfg);
+        }
+        for value in method.values() {
+            match &value.shape {
+                Shape::Plain => self.each(&value.ty, &method.cfg),
+                Shape::Outcome(outcome) if !outcome.bulk => self.each(&outcome.ok, &method.cfg),
+                Shape::Alias { bulk: false, .. } if !self.service.scope.is_in(&value.ty) => {
+                    let ok = self.typed(value).ok();
+                    self.add(&value.ty, &ok, &quote!(NEW), &method.cfg);
+                }
+                Shape::Bulk | Shape::Outcome(_) | Shape::Alias { .. } => {}
+            }
+        }
+    }
+
+    /// An error may also be `Status`, which travels in its own way.
+    fn of_errors(&mut self, method: &Method) {
+        for value in method.values() {
+            let error = match &value.shape {
+                Shape::Outcome(outcome) => &outcome.error,
+                Shape::Alias { .. } => &value.ty,
+                Shape::Plain | Shape::Bulk => continue,
+            };
+            if !self.service.scope.is_in(error) {
+                let own = self.typed(value).own_error();
+                self.add(error, &own, &quote!(NEW.error()), &method.cfg);
+            }
+        }
+    }
+
+    fn each(&mut self, ty: &Type, cfg: &[Attribute]) {
+        for ty in parse::traveling(ty) {
+            if !self.service.scope.is_in(ty) {
+                self.add(ty, &quote!(#ty), &quote!(NEW), cfg);
+            }
+        }
+    }
+
+    /// One for each type under each condition, at the first place where it stands.
+    fn add(&mut self, place: &Type, ty: &TokenStream, question: &TokenStream, cfg: &[Attribute]) {
+        if self.seen.insert(quote!(#(#cfg)* #ty).to_string()) {
+            let runtime = &self.service.runtime;
+            let span = at(place);
+            let probe = quote_spanned!(span=> #runtime::__private::Probe::<#ty>);
+            self.all.push(quote_spanned!(span=> #(#cfg)* #probe::#question.travels();));
+        }
+    }
+
+    fn typed<'a>(&'a self, value: &'a Value) -> Typed<'a> {
+        Typed::new(&self.service.runtime, &self.service.scope, &self.written, value)
+    }
+}
+
+/// A `Result` that is not named so would be taken for a plain value, and its error for a part of it.
+fn check_alias(service: &Service, method: &Method) -> Option<TokenStream> {
+    let value = match &method.output {
+        Output::Unit => return None,
+        Output::Value(value) => value,
+        Output::Stream(stream) => &stream.item,
+    };
+    let Value { ty: ty @ Type::Path(_), shape: Shape::Plain } = value else { return None };
+    if parse::traveling(ty).is_empty() || service.scope.is_in(ty) {
+        return None;
+    }
+    let (attributes, cfg) = (beside_trait(service), &method.cfg);
+    let is_result = is_result(&service.runtime, ty);
+    let text = format!(
+        "`{}` is a `Result`: give the alias a name with `Result` in it, so that its error is the method's",
+        text::of_type(ty)
+    );
+    Some(quote_spanned! {at(ty)=>
+        #attributes
+        #(#cfg)*
+        const _: () = if #is_result { ::core::panic!("{}", #text) };
+    })
+}
