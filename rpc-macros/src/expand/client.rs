@@ -25,6 +25,7 @@ pub(super) fn expand(service: &Service, names: &Names) -> TokenStream {
     let (client, attributes) = (&names.client, beside_trait(service));
     let (introduced, arguments) = (introduced(&parameters), arguments(&parameters));
     let clause = Where::of_client(service);
+    let from_service = from_service(service, names);
     let methods = service.methods().map(|method| expand_method(service, names, &written, method));
     let stand_ins = names.mistake.iter().flat_map(|mistake| stand_ins(service, mistake));
     quote! {
@@ -33,6 +34,7 @@ pub(super) fn expand(service: &Service, names: &Names) -> TokenStream {
 
         #attributes
         impl #introduced #client #arguments #clause {
+            #from_service
             #(#methods)*
             #(#stand_ins)*
         }
@@ -83,7 +85,6 @@ fn expand_constructors(service: &Service, names: &Names) -> TokenStream {
     let parameters = names.parameters.in_client();
     let (introduced, arguments) = (introduced(&parameters), arguments(&parameters));
     let types = phantom(&parameters).map(|_| quote!(types: ::core::marker::PhantomData));
-    let from_service = from_service(service, names);
     quote! {
         #attributes
         impl #introduced #client #arguments {
@@ -101,8 +102,6 @@ fn expand_constructors(service: &Service, names: &Names) -> TokenStream {
             #vis fn named(channel: #runtime::Channel, name: &str) -> Self {
                 Self { client: #runtime::__private::Client::named(channel, Self::DESCRIPTOR, name), #types }
             }
-
-            #from_service
 
             /// The channel that its calls go over.
             #[must_use]

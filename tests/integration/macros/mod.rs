@@ -5,6 +5,7 @@ mod attributes;
 mod defaults;
 mod descriptors;
 mod dynamic;
+mod generic;
 mod hygiene;
 mod names;
 mod returns;
