@@ -1,4 +1,4 @@
-//! A client does not know the implementation.
+//! Both ends know the types of a service.
 
 use rpc_runtime::rpc_service;
 
@@ -8,10 +8,10 @@ macro_rules! methods {
 
 #[rpc_service]
 trait Store {
-    type Item;
+    type Item<'a>;
     const LIMIT: usize;
     methods!();
-    async fn get(&self) -> Self::Item;
+    async fn get(&self) -> Self::Item<'_>;
     async fn right(&self) -> u8;
 }
 

@@ -59,7 +59,7 @@ impl Assertions<'_> {
                 Shape::Outcome(outcome) if !outcome.bulk => self.each(&outcome.ok, &method.cfg),
                 Shape::Alias { bulk: false, .. } if !self.service.scope.is_in(&value.ty) => {
                     let ok = self.typed(value).ok();
-                    self.add(&value.ty, &ok, &quote!(NEW), &method.cfg);
+                    self.add(&value.ty, &ok, &self.probe(&ok), &method.cfg);
                 }
                 Shape::Bulk | Shape::Outcome(_) | Shape::Alias { .. } => {}
             }
@@ -76,7 +76,8 @@ impl Assertions<'_> {
             };
             if !self.service.scope.is_in(error) {
                 let own = self.typed(value).own_error();
-                self.add(error, &own, &quote!(NEW.error()), &method.cfg);
+                let probe = self.probe(&own);
+                self.add(error, &own, &quote!(#probe.error()), &method.cfg);
             }
         }
     }
@@ -84,19 +85,44 @@ impl Assertions<'_> {
     fn each(&mut self, ty: &Type, cfg: &[Attribute]) {
         for ty in parse::traveling(ty) {
             if !self.service.scope.is_in(ty) {
-                self.add(ty, &quote!(#ty), &quote!(NEW), cfg);
+                self.whole(ty, cfg);
             }
         }
     }
 
-    /// One for each type under each condition, at the first place where it stands.
-    fn add(&mut self, place: &Type, ty: &TokenStream, question: &TokenStream, cfg: &[Attribute]) {
-        if self.seen.insert(quote!(#(#cfg)* #ty).to_string()) {
-            let runtime = &self.service.runtime;
-            let span = at(place);
-            let probe = quote_spanned!(span=> #runtime::__private::Probe::<#ty>);
-            self.all.push(quote_spanned!(span=> #(#cfg)* #probe::#question.travels();));
+    /// A type, of whose parts the one is named in its place that keeps it from traveling.
+    fn whole(&mut self, ty: &Type, cfg: &[Attribute]) {
+        let parts = parse::parts(ty);
+        let mut asserted = self.probe(&quote!(#ty));
+        for part in &parts {
+            let part = self.probe(&quote!(#part));
+            asserted = quote!(#part.whole(&#asserted));
         }
+        self.add(ty, &quote!(#ty), &asserted, cfg);
+        for part in parts {
+            let (whole, asserted) = (self.probe(&quote!(#ty)), self.probe(&quote!(#part)));
+            self.add(part, &quote!(#part), &quote!(#whole.part(&#asserted)), cfg);
+        }
+    }
+
+    /// One for each type under each condition, at the first place where it stands.
+    fn add(&mut self, place: &Type, ty: &TokenStream, asserted: &TokenStream, cfg: &[Attribute]) {
+        if !self.seen.insert(quote!(#(#cfg)* #ty).to_string()) {
+            return;
+        }
+        // The message is about what is spanned from the receiver on.
+        self.all.push(quote_spanned! {at(place)=>
+            #(#cfg)*
+            {
+                let asserted = #asserted;
+                asserted.travels();
+            }
+        });
+    }
+
+    fn probe(&self, ty: &TokenStream) -> TokenStream {
+        let runtime = &self.service.runtime;
+        quote!(#runtime::__private::Probe::<#ty>::NEW)
     }
 
     fn typed<'a>(&'a self, value: &'a Value) -> Typed<'a> {

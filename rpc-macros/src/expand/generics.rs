@@ -146,9 +146,8 @@ impl Where {
         for item in &service.items {
             let Item::Other(item) = item else { continue };
             let TraitItem::Type(associated) = &**item else { continue };
-            let name = &associated.ident;
-            let bounds = &associated.bounds;
-            if !bounds.is_empty() {
+            let (name, bounds) = (&associated.ident, &associated.bounds);
+            if !bounds.is_empty() && associated.generics.params.is_empty() {
                 clause.add_unless_self(written.predicate(&parse_quote!(Self::#name: #bounds)));
             }
         }

@@ -20,6 +20,9 @@ const MAX_ARGUMENTS: usize = 16;
 /// What the client has of its own.
 const RESERVED: [&str; 5] = ["new", "named", "channel", "from_service", "DESCRIPTOR"];
 
+/// What every type has by the prelude, and takes by value.
+const TAKEN: [&str; 2] = ["into", "try_into"];
+
 /// What is known of the trait that a method is in.
 #[derive(Clone, Copy)]
 pub(super) struct Surroundings<'a> {
@@ -49,6 +52,15 @@ pub(super) fn read(
             &client_name,
             format!(
                 "the client has a `{client_name}` of its own: name its method with #[rpc(client = \"other_name\")]"
+            ),
+        );
+    }
+    if TAKEN.iter().any(|taken| client_name == taken) {
+        errors.at(
+            &client_name,
+            format!(
+                "every type has a method `{client_name}`, which a call of the client would find first: name the \
+                 client's with #[rpc(client = \"other_name\")]"
             ),
         );
     }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 pub(crate) use attributes::{cfg, docs};
 pub(crate) use method::is_reserved;
 pub(crate) use streams::{is_send, is_stream};
-pub(crate) use types::traveling;
+pub(crate) use types::{parts, traveling};
 
 use method::Surroundings;
 
@@ -52,7 +52,7 @@ pub(crate) fn service(options: TokenStream, item: TokenStream, errors: &mut Erro
 
 fn scope(source: &ItemTrait) -> Scope {
     let associated = source.items.iter().filter_map(|item| match item {
-        TraitItem::Type(associated) => Some(associated.ident.clone()),
+        TraitItem::Type(associated) if associated.generics.params.is_empty() => Some(associated.ident.clone()),
         _ => None,
     });
     let is_named = |name: &Ident| {

@@ -36,7 +36,7 @@ fn every_shape_of_argument_has_an_owned_form_and_a_way_to_lend_it() {
     assert_eq!(shape(quote!(Cow<'a, str>)), owned("Cow<'static,str>", Lend::Move));
     assert_eq!(shape(quote!(&'a str)), owned("::std::string::String", Lend::Borrow));
     assert_eq!(shape(quote!((&[T]))), owned("::std::vec::Vec<T>", Lend::Borrow));
-    assert_eq!(shape(quote!(&Label<'_>)), owned("Label<'static>", Lend::Borrow));
+    assert_eq!(shape(quote!(&Label<'_>)), owned("Label<'_>", Lend::Borrow));
     assert_eq!(shape(quote!(&Path)), owned("<Pathas::std::borrow::ToOwned>::Owned", Lend::Borrow));
     assert_eq!(shape(quote!(Option<&T>)), owned("Option<T>", Lend::AsRef));
     assert_eq!(shape(quote!(std::option::Option<&str>)).0, "std::option::Option<::std::string::String>");
@@ -65,16 +65,18 @@ fn a_return_type_is_told_by_its_last_segment() {
         Output::Value(value) => shape_name(&value.shape),
         Output::Stream(_) => "stream",
     });
-    assert_eq!(shapes.collect::<Vec<_>>(), ["unit", "value", "outcome", "value", "bulk", "value", "unclear"]);
+    assert_eq!(shapes.collect::<Vec<_>>(), ["unit", "value", "alias", "value", "bulk", "value", "unclear"]);
 }
 
 fn shape_name(shape: &Shape) -> &'static str {
     match shape {
         Shape::Plain => "value",
         Shape::Bulk => "bulk",
-        Shape::Outcome => "outcome",
-        Shape::BulkOutcome(_) => "bulk outcome",
-        Shape::Unclear => "unclear",
+        Shape::Outcome(outcome) if outcome.bulk => "bulk outcome",
+        Shape::Outcome(_) => "outcome",
+        Shape::Alias { certain: true, bulk: true } => "bulk alias",
+        Shape::Alias { certain: true, .. } => "alias",
+        Shape::Alias { .. } => "unclear",
     }
 }
 
@@ -94,7 +96,7 @@ fn the_streams_of_a_method_are_told_by_their_names() {
             let opening = match &stream.opening {
                 Opening::AtOnce => "at once".to_owned(),
                 Opening::Awaited => "awaited".to_owned(),
-                Opening::Fallible(ty) => ty.to_token_stream().to_string().replace(' ', ""),
+                Opening::Fallible(value) => value.ty.to_token_stream().to_string().replace(' ', ""),
             };
             (shape_name(&stream.item.shape), opening)
         }
@@ -105,7 +107,7 @@ fn the_streams_of_a_method_are_told_by_their_names() {
         ("value", "awaited"),
         ("bulk outcome", "io::Result<(),E>"),
         ("unclear", "at once"),
-        ("outcome", "MyResult<()>"),
+        ("alias", "MyResult<()>"),
     ];
     assert_eq!(openings.collect::<Vec<_>>(), wanted.map(|(shape, opening)| (shape, opening.to_owned())));
 }
@@ -138,8 +140,8 @@ fn sixteen_arguments_may_stand_beside_a_stream() {
 #[test]
 fn all_mistakes_of_a_trait_are_found_at_once() {
     let found = messages(quote! {
-        trait T<X> {
-            type Item;
+        trait T<'a> {
+            type Item<'b>;
         }
     });
     assert_eq!(found.len(), 2, "{found:?}");
@@ -151,6 +153,53 @@ fn all_mistakes_of_a_trait_are_found_at_once() {
         }
     });
     assert_eq!(found.len(), 7, "{found:?}");
+}
+
+#[test]
+fn the_types_that_travel_are_found_in_those_that_only_hold_them() {
+    let found = |ty: TokenStream| {
+        let ty: syn::Type = syn::parse2(ty).unwrap();
+        traveling(&ty).into_iter().map(|ty| ty.to_token_stream().to_string().replace(' ', "")).collect::<Vec<_>>()
+    };
+    assert_eq!(found(quote!(u8)), [""; 0]);
+    assert_eq!(found(quote!(&[Option<Box<Point>>])), ["Point"]);
+    assert_eq!(found(quote!((A, Vec<(B, String)>, Result<C, D>))), ["A", "B", "C", "D"]);
+    assert_eq!(found(quote!(HashMap<K, Vec<V>>)), ["HashMap<K,Vec<V>>"]);
+    assert_eq!(found(quote!([Point; 3])), ["[Point;3]"]);
+}
+
+#[test]
+fn a_type_borrows_when_it_has_a_lifetime_outside_of_a_cow() {
+    let borrows = |ty: TokenStream| {
+        let service = sound(quote!(trait T { async fn f<'a>(&self, x: #ty); }));
+        service.methods().next().unwrap().borrows()
+    };
+    assert!(borrows(quote!(Label<'_>)));
+    assert!(borrows(quote!(&Label<'a>)));
+    assert!(borrows(quote!(Cow<'a, Label<'a>>)));
+    assert!(!borrows(quote!(&'a str)));
+    assert!(!borrows(quote!(Vec<Cow<'_, str>>)));
+    assert!(!borrows(quote!(Label<'static>)));
+}
+
+#[test]
+fn the_client_has_a_parameter_for_each_associated_type() {
+    let service = sound(quote! {
+        trait T<K> {
+            type Item;
+            type Key;
+            async fn get(&self, key: Key) -> Self::Item;
+        }
+    });
+    let written = |name: &str| {
+        let ty: syn::Type = syn::parse_str(name).unwrap();
+        assert!(service.scope.is_in(&ty), "{name}");
+        service.scope.in_client().ty(&ty).to_token_stream().to_string()
+    };
+    assert_eq!(written("Self::Item"), "Item");
+    // The trait names another `Key`.
+    assert_eq!(written("Self::Key"), "SelfKey");
+    assert_eq!(written("Vec<K>").replace(' ', ""), "Vec<K>");
 }
 
 #[test]

@@ -105,16 +105,24 @@ fn arguments(ty: &Type) -> Vec<&Type> {
 }
 
 /// The types that have to be `Serialize` and `Deserialize`, so that this one is: what is in a reference, a tuple, a
-/// slice, a `Vec`, an `Option` or a `Box`. Of any other type only the compiler knows what it asks of what is in it.
+/// slice, a `Vec`, an `Option`, a `Box` or a `Result`. Of any other type only the compiler knows what it asks of what is in it.
 pub(crate) fn traveling(ty: &Type) -> Vec<&Type> {
     let inner = match bare(ty) {
         Type::Reference(reference) => vec![&*reference.elem],
         Type::Slice(slice) => vec![&*slice.elem],
         Type::Tuple(tuple) => tuple.elems.iter().collect(),
-        other if ["Vec", "Option", "Box"].iter().any(|name| is_named(other, name)) => arguments(other),
+        other if ["Vec", "Option", "Box", "Result"].iter().any(|name| is_named(other, name)) => arguments(other),
         other => return if travels_anyway(other) { Vec::new() } else { vec![other] },
     };
     inner.into_iter().flat_map(traveling).collect()
+}
+
+/// The types in one that may ask anything of them: what is in its angle brackets, or the element of an array.
+pub(crate) fn parts(ty: &Type) -> Vec<&Type> {
+    match bare(ty) {
+        Type::Array(array) => traveling(&array.elem),
+        ty => arguments(ty).into_iter().flat_map(traveling).collect(),
+    }
 }
 
 /// Whether it is one of the types of the language that travel.
@@ -177,7 +185,11 @@ pub(super) fn check_argument(ty: &Type, scope: &Scope, errors: &mut Errors) {
     if let Some(found) = findings.impls.first() {
         errors.at(found, "an argument can not be `impl Trait`: both ends have to know its type; name it");
     } else if let Some(found) = findings.selves.first() {
-        errors.at(found, "an argument can not name `Self`: a client does not know the implementation");
+        errors.at(
+            found,
+            "an argument can not name `Self`: a client does not know the implementation; \
+             name the type, or make it an associated type of this trait",
+        );
     } else if let Some(mutability) = findings.references.iter().find_map(|found| found.mutability) {
         let text = "an argument can not be `&mut`: what the handler changes does not come back; return it";
         errors.at(mutability, text);
@@ -201,7 +213,8 @@ pub(super) fn check_output(ty: &Type, scope: &Scope, errors: &mut Errors) {
         scope,
         &Owned {
             opaque: "a method can not return `impl Trait`: both ends have to know its type; name it",
-            own: "a method can not return `Self`: a client does not know the implementation",
+            own: "a method can not return `Self`: a client does not know the implementation; \
+             name the type, or make it an associated type of this trait",
             borrowed: "a returned reference can not be sent: return the owned type, such as `String`",
         },
         errors,
@@ -219,7 +232,8 @@ pub(super) fn check_item(ty: &Type, scope: &Scope, errors: &mut Errors) {
         scope,
         &Owned {
             opaque: "an item of a stream can not be `impl Trait`: both ends have to know its type; name it",
-            own: "an item of a stream can not name `Self`: a client does not know the implementation",
+            own: "an item of a stream can not name `Self`: a client does not know the implementation; \
+             name the type, or make it an associated type of this trait",
             borrowed: "an item of a stream can not borrow: let it be the owned type, such as `String`",
         },
         errors,

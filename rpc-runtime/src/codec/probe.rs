@@ -122,6 +122,31 @@ impl<T> Neither<T> {
     }
 }
 
+impl<T: Serialize + DeserializeOwned> Probe<T> {
+    /// A part of it is not asserted.
+    pub fn part<P>(&self, _: &Probe<P>) -> Probe<()> {
+        Probe::NEW
+    }
+
+    /// What it is a part of is asserted.
+    pub fn whole<W>(&self, _: &Probe<W>) -> Probe<W> {
+        Probe::NEW
+    }
+}
+
+/// Of two that do not travel, the part is named and not the whole.
+impl<T> Receivable<T> {
+    /// A part of it is asserted.
+    pub fn part<P>(&self, _: &Probe<P>) -> Probe<P> {
+        Probe::NEW
+    }
+
+    /// What it is a part of is not asserted.
+    pub fn whole<W>(&self, _: &Probe<W>) -> Probe<()> {
+        Probe::NEW
+    }
+}
+
 /// A type that can be sent.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can not be sent: it does not implement `serde::Serialize`",

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod attributes;
+mod borrowed;
 mod defaults;
 mod descriptors;
 mod dynamic;
