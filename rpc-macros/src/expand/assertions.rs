@@ -17,8 +17,8 @@ use crate::{
     text,
 };
 
-/// A function that is never called, and constants that know a `Result` under another name. Types with parameters are left
-/// to the bounds of those who use them.
+/// A function that is never called, and constants that know a `Result` under another name. Types with parameters are
+/// left to the bounds of those who use them.
 pub(super) fn expand(service: &Service) -> TokenStream {
     let written = service.scope.in_client();
     let mut assertions = Assertions { service, written, seen: BTreeSet::new(), all: Vec::new() };

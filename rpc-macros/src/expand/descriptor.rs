@@ -16,6 +16,7 @@ pub(super) fn expand(service: &Service, names: &Names) -> TokenStream {
     let attributes = beside_trait(service);
     let Service { runtime, wire_name, .. } = service;
     let docs = joined(&parse::docs(&service.source.attrs));
+    let descriptor = quote!(#runtime::descriptor::ServiceDescriptor);
     let methods = service.methods().map(|Method { name, cfg, .. }| quote!(#(#cfg)* Self::#name));
     let constants = service.methods().map(|method| constant(service, method));
     quote! {
@@ -26,7 +27,7 @@ pub(super) fn expand(service: &Service, names: &Names) -> TokenStream {
         #attributes
         #[allow(non_upper_case_globals)]
         impl #type_name {
-            const __SERVICE: &'static #runtime::descriptor::ServiceDescriptor = &#runtime::descriptor::ServiceDescriptor {
+            const __SERVICE: &'static #runtime::descriptor::ServiceDescriptor = &#descriptor {
                 name: #wire_name,
                 docs: #docs,
                 methods: &[#(#methods),*],

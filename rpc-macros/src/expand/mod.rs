@@ -25,13 +25,12 @@ use crate::{
 /// same, and a client and server with the methods that are sound, so that one mistake gives one message.
 pub(crate) fn attribute(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
-    match parse::service(options, item.clone(), &mut errors) {
-        Some(service) => expand(&service, &errors),
-        None => {
-            let errors = errors.to_tokens();
-            quote!(#item #errors)
-        }
+    if let Some(service) = parse::service(options, item.clone(), &mut errors) {
+        return expand(&service, &errors);
     }
+    let mut expanded = item;
+    expanded.extend(errors.to_tokens());
+    expanded
 }
 
 fn expand(service: &Service, errors: &Errors) -> TokenStream {

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::parse_quote;
+use syn::{GenericParam, parse_quote};
 
 use super::{
     Names, at, at_arguments, beside_trait, deprecation,
@@ -26,13 +26,13 @@ fn expand_type(service: &Service, names: &Names) -> TokenStream {
     let attributes = beside_trait(service);
     let deprecation = deprecation(service);
     let docs = format!("Offers an implementation of [`{}`] to callers: register it with a server.", source.ident);
-    let name = server.to_string();
     let own = generics::implementation(service, "S");
     let sized = introduced(&names.parameters.in_server(parse_quote!(#own)));
     let parameters = names.parameters.in_server(parse_quote!(#own: ?::core::marker::Sized));
     let (declared, introduced, arguments) = (declared(&parameters), introduced(&parameters), arguments(&parameters));
     let types = phantom(&parameters[1..]).map(|phantom| quote!(types: #phantom,));
     let none = types.as_ref().map(|_| quote!(types: ::core::marker::PhantomData,));
+    let derived = expand_derived(service, names, &parameters);
     let of_any = generics::introduced(&parameters[1..]);
     let any = parameters[1..].iter().filter_map(generics::argument);
     quote! {
@@ -76,13 +76,23 @@ fn expand_type(service: &Service, names: &Names) -> TokenStream {
             }
         }
 
+        #derived
+    }
+}
+
+/// What could be derived if it asked nothing of the parameters.
+fn expand_derived(service: &Service, names: &Names, parameters: &[GenericParam]) -> TokenStream {
+    let (server, name, attributes) = (&names.server, names.server.to_string(), beside_trait(service));
+    let (introduced, arguments) = (introduced(parameters), arguments(parameters));
+    let types = phantom(&parameters[1..]).map(|_| quote!(types: ::core::marker::PhantomData,));
+    quote! {
         #attributes
         impl #introduced ::core::clone::Clone for #server #arguments {
             fn clone(&self) -> Self {
                 Self {
                     name: ::core::clone::Clone::clone(&self.name),
                     service: ::core::clone::Clone::clone(&self.service),
-                    #none
+                    #types
                 }
             }
         }
@@ -207,7 +217,7 @@ impl<'a> Row<'a> {
         let typed = self.typed(value);
         let (span, encode) = (at(&value.ty), typed.encoder());
         if typed.may_fail() {
-            let (outcome, fail) = (typed.into_result(quote!(outcome)), typed.failure_encoder());
+            let (outcome, fail) = (typed.as_result(quote!(outcome)), typed.failure_encoder());
             return quote_spanned!(span=> #runtime::__private::reply_outcome(codec, #outcome, #encode, #fail));
         }
         quote_spanned!(span=> #runtime::__private::reply_value(codec, &outcome, #encode))
@@ -234,7 +244,7 @@ impl<'a> Row<'a> {
         let typed = self.typed(item);
         let (span, encode) = (at(&item.ty), typed.encoder());
         let put = if typed.may_fail() {
-            let (item, fail) = (typed.into_result(quote!(item)), typed.failure_encoder());
+            let (item, fail) = (typed.as_result(quote!(item)), typed.failure_encoder());
             quote_spanned!(span=> #runtime::__private::put_outcome(codec, #item, out, #encode, #fail))
         } else {
             quote_spanned!(span=> #runtime::__private::put_value(codec, &item, out, #encode))

@@ -89,7 +89,7 @@ impl<'a> Typed<'a> {
     }
 
     /// The expression as a `Result`, if it can be one.
-    pub(super) fn into_result(&self, expression: TokenStream) -> TokenStream {
+    pub(super) fn as_result(&self, expression: TokenStream) -> TokenStream {
         let (runtime, ty) = (self.runtime, &self.ty);
         match &self.value.shape {
             Shape::Alias { .. } if self.is_generic => {
