@@ -7,8 +7,10 @@ use syn::{
     visit::{self, Visit},
 };
 
-/// In every Rust program, and in every one of these.
+/// Attributes that are in every Rust program, or in every one of these.
 const EVERYWHERE: [&str; 3] = ["doc", "derive", "main"];
+/// Likewise, by their crates; and what stands in for the program protoc.
+const IN_ALL: [(&str, &str); 3] = [("tokio", "main"), ("std", "Error"), ("protox", "compile")];
 
 /// Names, each once, by where they are from.
 pub(crate) struct Names {
@@ -44,7 +46,7 @@ impl Names {
             if !self.declared.contains(&name) {
                 self.generated.insert(name);
             }
-        } else if !(root == "tokio" && name == "main") && !(root == "std" && name == "Error") && root != "protox" {
+        } else if !IN_ALL.contains(&(root, name.as_str())) {
             self.others.insert(name);
         }
     }
