@@ -4,6 +4,8 @@
 mod client;
 mod descriptor;
 mod server;
+#[cfg(test)]
+mod tests;
 mod trait_;
 
 use proc_macro2::{Ident, Span, TokenStream};
