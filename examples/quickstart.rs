@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 trait Arith {
     async fn sum(&self, a: i64, b: i64) -> i64;
     async fn divide(&self, a: i64, b: i64) -> Result<i64, ArithError>;
-    /// Answers after a while.
     async fn sleep(&self, ms: u64) -> u64;
 }
 
@@ -32,11 +31,9 @@ impl Arith for Calculator {
     async fn sum(&self, a: i64, b: i64) -> i64 {
         a + b
     }
-
     async fn divide(&self, a: i64, b: i64) -> Result<i64, ArithError> {
         a.checked_div(b).ok_or(ArithError::DivisionByZero)
     }
-
     async fn sleep(&self, ms: u64) -> u64 {
         tokio::time::sleep(Duration::from_millis(ms)).await;
         ms
@@ -49,15 +46,16 @@ async fn main() -> Result<(), Status> {
     let (address, handle) = (server.local_address().to_owned(), server.handle());
     println!("serving at {address}");
     let serving = tokio::spawn(server.serve());
+
     let channel = Channel::connect(&address).await?;
     let arith = ArithClient::new(channel.clone());
 
     println!("sum(1, 2) = {}", arith.sum(1, 2).await?);
     println!("divide(7, 2) = {}", arith.divide(7, 2).await.expect("2 is not 0"));
-    let Err(CallError::Service(ArithError::DivisionByZero)) = arith.divide(7, 0).await else {
-        panic!("7 / 0 is a number")
-    };
-    println!("divide(7, 0): division by zero");
+    match arith.divide(7, 0).await.expect_err("there is no such quotient") {
+        CallError::Service(ArithError::DivisionByZero) => println!("divide(7, 0): division by zero"),
+        CallError::Status(status) => return Err(status),
+    }
 
     let began = Instant::now();
     try_join_all([60, 20, 40].map(async |ms| {
