@@ -63,7 +63,7 @@ impl Back for Room {
 
     async fn slow(&self) {
         let _dropped = Dropped(self.0.clone());
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
