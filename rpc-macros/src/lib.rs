@@ -132,7 +132,61 @@ use proc_macro::TokenStream;
 /// - `inline`: always run in the connection's runner, one handler after the other; not for streams
 /// - `task`: always run in a task of its own
 ///
-/// `#[async_trait]` written below `#[rpc_service]` is honoured, so that the trait can be used as `dyn`.
+/// ```
+/// use rpc_runtime::prelude::*;
+///
+/// #[rpc_service(name = "Shop", rename_all = "camelCase")]
+/// pub trait Store {
+///     async fn get_all(&self) -> Vec<String>;
+///     /// The client has a constructor of this name, so its method is to have another.
+///     #[rpc(client = "create")]
+///     async fn new(&self, key: String);
+///     /// It never waits, so it needs no task.
+///     #[rpc(name = "length", inline)]
+///     async fn len(&self) -> usize;
+/// }
+///
+/// let names: Vec<_> = StoreClient::DESCRIPTOR.methods.iter().map(|method| method.full_name).collect();
+/// assert_eq!(names, ["Shop.getAll", "Shop.new", "Shop.length"]);
+/// ```
+///
+/// # Default methods, and `dyn`
+///
+/// A method with a body is called like any other, and an implementation may leave it.
+///
+/// `#[async_trait]` written below `#[rpc_service]` is honoured, so that the trait can be used as `dyn`:
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use rpc_runtime::prelude::*;
+///
+/// #[rpc_service]
+/// #[async_trait::async_trait]
+/// pub trait Store {
+///     async fn get(&self, key: &str) -> Option<String>;
+///     async fn has(&self, key: &str) -> bool {
+///         self.get(key).await.is_some()
+///     }
+/// }
+///
+/// struct Empty;
+///
+/// #[async_trait::async_trait]
+/// impl Store for Empty {
+///     async fn get(&self, _: &str) -> Option<String> {
+///         None
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Status> {
+/// let chosen: Arc<dyn Store> = Arc::new(Empty);
+/// let store = StoreClient::new(Channel::in_process(StoreServer::from_arc(chosen)));
+/// assert!(!store.has("a").await?);
+/// # Ok(())
+/// # }
+/// ```
 #[proc_macro_attribute]
 pub fn rpc_service(options: TokenStream, item: TokenStream) -> TokenStream {
     expand::attribute(options.into(), item.into()).into()

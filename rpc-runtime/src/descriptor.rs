@@ -1,6 +1,21 @@
 //! What the macro says of a service, as constant data: names, arguments, types as written, docs.
 
 /// A service: its name on the wire and its methods in the order of the trait.
+///
+/// ```
+/// # use rpc_runtime::prelude::*;
+/// /// Greets people.
+/// #[rpc_service]
+/// trait Greeter {
+///     /// Says hello.
+///     async fn greet(&self, name: &str) -> String;
+/// }
+///
+/// let service = GreeterClient::DESCRIPTOR;
+/// let greet = service.methods[0];
+/// assert_eq!((service.name, greet.full_name, greet.docs), ("Greeter", "Greeter.greet", "Says hello."));
+/// assert_eq!((greet.arguments[0].type_name, greet.output), ("&str", "String"));
+/// ```
 #[derive(Debug)]
 pub struct ServiceDescriptor {
     /// The name on the wire, before the dot of `Service.Method`.

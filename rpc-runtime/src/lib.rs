@@ -34,6 +34,9 @@
 //! }
 //! ```
 //!
+//! The tour in `docs/tour.md` has ten steps from here to streams, middleware and tests, each with a program. Below is
+//! where to find what:
+//!
 //! - [`rpc_service`]: what a trait may look like, and its options
 //! - [`Server`] and [`ServerBuilder`]: offer services at an address; [`ServerHandle`] ends a server from elsewhere
 //! - [`Channel`] and [`ChannelBuilder`]: a connection that typed clients share, and the services that it offers to its
@@ -91,3 +94,8 @@ pub use stream::Streaming;
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// So are those of the tour.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/tour.md")]
+struct Tour;

@@ -3,6 +3,28 @@
 use std::time::Duration;
 
 /// What one side of a connection allows; the defaults suit most services.
+///
+/// ```
+/// # use rpc_runtime::prelude::*;
+/// # #[rpc_service]
+/// # trait Greeter {
+/// #     async fn greet(&self, name: &str) -> Result<String, Status>;
+/// # }
+/// # struct English;
+/// # impl Greeter for English {
+/// #     async fn greet(&self, name: &str) -> Result<String, Status> {
+/// #         if name.is_empty() { Err(Status::invalid_argument("nobody")) } else { Ok(format!("hello, {name}")) }
+/// #     }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Status> {
+/// let small = Limits::default().max_message(1_000);
+/// let channel = Channel::builder().limits(small).in_process(GreeterServer::new(English));
+/// let status = GreeterClient::new(channel).greet(&"x".repeat(1_001)).await.unwrap_err();
+/// assert_eq!((status.code(), status.may_have_run()), (Code::ResourceExhausted, false));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     pub(crate) max_message: u32,

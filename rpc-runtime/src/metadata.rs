@@ -7,6 +7,16 @@ use std::fmt;
 /// Keys are compared without regard to ASCII case and kept in lower case. At most 64 entries and, with the
 /// rest of the header, 16 KiB travel by default; a call beyond that fails with `RESOURCE_EXHAUSTED`.
 /// An empty one allocates nothing.
+///
+/// ```
+/// let mut metadata = rpc_runtime::Metadata::new();
+/// metadata.append("Region", "north");
+/// metadata.append("region", "south");
+/// assert_eq!(metadata.get("REGION"), Some("north"));
+/// assert_eq!(metadata.get_all("region").collect::<Vec<_>>(), ["north", "south"]);
+/// metadata.insert("region", "west");
+/// assert_eq!(metadata.len(), 1);
+/// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Metadata {
     entries: Vec<(String, String)>,

@@ -64,6 +64,29 @@ pub async fn link(server: ServerBuilder, channel: ChannelBuilder) -> Result<(Cha
 }
 
 /// The serving end of a [`link`]. Dropping it cuts the connection off and drops the handlers.
+///
+/// ```
+/// # use rpc_runtime::prelude::*;
+/// # #[rpc_service]
+/// # trait Greeter {
+/// #     async fn greet(&self, name: &str) -> Result<String, Status>;
+/// # }
+/// # struct English;
+/// # impl Greeter for English {
+/// #     async fn greet(&self, name: &str) -> Result<String, Status> {
+/// #         if name.is_empty() { Err(Status::invalid_argument("nobody")) } else { Ok(format!("hello, {name}")) }
+/// #     }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Status> {
+/// let server = Server::builder().service(GreeterServer::new(English));
+/// let (channel, link) = rpc_runtime::testing::link(server, Channel::builder()).await?;
+/// GreeterClient::new(channel).greet("world").await?;
+/// // The channel is gone, and so the connection has ended.
+/// assert_eq!(link.ended().await.code(), Code::Unavailable);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "dropping it ends the server"]
 pub struct Link(JoinHandle<Result<Status, Status>>);

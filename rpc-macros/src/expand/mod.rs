@@ -6,6 +6,8 @@ mod client;
 mod descriptor;
 mod generics;
 mod server;
+#[cfg(test)]
+mod tests;
 mod trait_;
 mod value;
 

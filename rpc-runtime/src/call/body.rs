@@ -3,6 +3,13 @@
 use std::fmt;
 
 /// One encoded message, as the codec of the channel writes it.
+///
+/// ```
+/// # use rpc_runtime::middleware::Body;
+/// // A layer at each end, one of which does what the other undoes.
+/// let scramble = |body: Body| Body::from(body.into_bytes().into_iter().map(|byte| byte ^ 0x55).collect::<Vec<_>>());
+/// assert_eq!(scramble(scramble(Body::from(vec![1, 2]))).bytes(), [1, 2]);
+/// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Body(Vec<u8>);
 

@@ -19,6 +19,37 @@ use crate::{
 /// It can be cloned, to be sent again. Whatever is done to it, its deadline holds for all attempts together. The items
 /// that a caller sends are there once: the first attempt that gets to the destination takes them, and a later one ends
 /// with `FAILED_PRECONDITION`.
+///
+/// ```
+/// # use rpc_runtime::prelude::*;
+/// # #[rpc_service]
+/// # trait Greeter {
+/// #     async fn greet(&self, name: &str) -> Result<String, Status>;
+/// # }
+/// # struct English;
+/// # impl Greeter for English {
+/// #     async fn greet(&self, name: &str) -> Result<String, Status> {
+/// #         if name.is_empty() { Err(Status::invalid_argument("nobody")) } else { Ok(format!("hello, {name}")) }
+/// #     }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Status> {
+/// use rpc_runtime::middleware::from_fn;
+///
+/// // Answers from what is known, and lets all else pass.
+/// let known = from_fn(|mut call, next| async move {
+///     if call.method().name == "greet" && call.metadata().get("cached").is_some() {
+///         return call.answer("hello again");
+///     }
+///     call.metadata_mut().insert("via", "cache");
+///     next.run(call).await
+/// });
+/// let greeter = GreeterClient::new(Channel::builder().layer(known).in_process(GreeterServer::new(English)));
+/// assert_eq!(greeter.greet("world").await?, "hello, world");
+/// assert_eq!(greeter.greet("world").metadata("cached", "yes").await?, "hello again");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Request {
     pub(crate) method: &'static MethodDescriptor,

@@ -12,6 +12,37 @@ use crate::{
 
 /// What a handler answered: its value, or the service's own error. Of a method that returns a stream: that it has
 /// accepted the call, and the items that follow.
+///
+/// ```
+/// # use rpc_runtime::prelude::*;
+/// # #[rpc_service]
+/// # trait Greeter {
+/// #     async fn greet(&self, name: &str) -> Result<String, Status>;
+/// # }
+/// # struct English;
+/// # impl Greeter for English {
+/// #     async fn greet(&self, name: &str) -> Result<String, Status> {
+/// #         if name.is_empty() { Err(Status::invalid_argument("nobody")) } else { Ok(format!("hello, {name}")) }
+/// #     }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Status> {
+/// use rpc_runtime::middleware::from_fn;
+///
+/// // Says with each answer how long it is.
+/// let measured = from_fn(|call, next| async move {
+///     let mut response = next.run(call).await?;
+///     let length = response.body().bytes().len();
+///     response.metadata_mut().insert("length", length.to_string());
+///     Ok(response)
+/// });
+/// let channel = Channel::builder().codec(CodecKind::Json).layer(measured);
+/// let greeter = GreeterClient::new(channel.in_process(GreeterServer::new(English)));
+/// let (_, metadata) = greeter.greet("world").with_response_metadata().await;
+/// assert_eq!(metadata.get("length"), Some("14"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Response {
     is_service_error: bool,

@@ -28,6 +28,44 @@ type BoxError = Box<dyn Error + Send + Sync>;
 
 /// What a layer is put around: whatever stands between it and the call's destination, as a tower `Service` of one
 /// type. Each call goes through a clone of its own.
+///
+/// ```
+/// use std::{
+///     sync::{Arc, atomic::{AtomicUsize, Ordering::Relaxed}},
+///     task::{Context, Poll},
+/// };
+///
+/// use rpc_runtime::{Channel, middleware::{CallService, Request}};
+/// use tower_layer::layer_fn;
+/// use tower_service::Service;
+///
+/// /// A layer as tower has them, without a closure: it counts the calls.
+/// #[derive(Clone)]
+/// struct Counted {
+///     calls: Arc<AtomicUsize>,
+///     inner: CallService,
+/// }
+///
+/// impl Service<Request> for Counted {
+///     type Response = <CallService as Service<Request>>::Response;
+///     type Error = <CallService as Service<Request>>::Error;
+///     type Future = <CallService as Service<Request>>::Future;
+///
+///     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+///         self.inner.poll_ready(cx)
+///     }
+///
+///     fn call(&mut self, call: Request) -> Self::Future {
+///         self.calls.fetch_add(1, Relaxed);
+///         self.inner.call(call)
+///     }
+/// }
+///
+/// let calls = Arc::new(AtomicUsize::new(0));
+/// let layer = layer_fn(move |inner| Counted { calls: Arc::clone(&calls), inner });
+/// let channel = Channel::builder().layer(layer);
+/// # drop(channel);
+/// ```
 #[derive(Clone, Default)]
 pub struct CallService(Inner);
 

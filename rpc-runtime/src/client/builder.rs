@@ -17,6 +17,35 @@ use crate::{
 };
 
 /// What a channel is made with. Everything has a default.
+///
+/// ```
+/// # use rpc_runtime::prelude::*;
+/// # #[rpc_service]
+/// # trait Greeter {
+/// #     async fn greet(&self, name: &str) -> Result<String, Status>;
+/// # }
+/// # struct English;
+/// # impl Greeter for English {
+/// #     async fn greet(&self, name: &str) -> Result<String, Status> {
+/// #         if name.is_empty() { Err(Status::invalid_argument("nobody")) } else { Ok(format!("hello, {name}")) }
+/// #     }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Status> {
+/// # let server = Server::builder().service(GreeterServer::new(English)).bind("mem://builder").await?;
+/// # tokio::spawn(server.serve());
+/// use std::time::Duration;
+///
+/// let channel = Channel::builder()
+///     .codec(CodecKind::Json)
+///     .timeout(Duration::from_secs(2))
+///     .metadata("client", "documentation")
+///     .connect("mem://builder")
+///     .await?;
+/// assert_eq!(GreeterClient::new(channel).greet("world").await?, "hello, world");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct ChannelBuilder {
     pub(super) settings: Settings,

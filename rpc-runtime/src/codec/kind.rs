@@ -32,6 +32,15 @@ use crate::{
 /// elements are at most the message's bytes and 65,536 more.
 ///
 /// Two kinds are equal when their names are.
+///
+/// ```
+/// use rpc_runtime::CodecKind;
+///
+/// assert_eq!(CodecKind::Json.name(), "json");
+/// assert_eq!(CodecKind::from_name("json"), Some(CodecKind::Json));
+/// assert_eq!(CodecKind::default(), CodecKind::available()[0]);
+/// assert!(CodecKind::available().contains(&CodecKind::Json));
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy)]
 pub enum CodecKind {

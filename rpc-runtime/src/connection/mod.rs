@@ -65,6 +65,37 @@ use crate::{
 };
 
 /// What a connection, or the channel over it, is up to.
+///
+/// ```
+/// # use rpc_runtime::prelude::*;
+/// # #[rpc_service]
+/// # trait Greeter {
+/// #     async fn greet(&self, name: &str) -> Result<String, Status>;
+/// # }
+/// # struct English;
+/// # impl Greeter for English {
+/// #     async fn greet(&self, name: &str) -> Result<String, Status> {
+/// #         if name.is_empty() { Err(Status::invalid_argument("nobody")) } else { Ok(format!("hello, {name}")) }
+/// #     }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Status> {
+/// # let server = Server::builder().service(GreeterServer::new(English)).bind("mem://state").await?;
+/// # tokio::spawn(server.serve());
+/// use rpc_runtime::ConnectionState;
+///
+/// let channel = Channel::lazy("mem://state")?;
+/// assert_eq!(channel.state(), ConnectionState::Idle);
+/// GreeterClient::new(channel.clone()).greet("world").await?;
+/// assert_eq!(channel.state(), ConnectionState::Ready);
+///
+/// let mut watched = channel.watch_state();
+/// channel.close();
+/// let closed = watched.wait_for(|state| matches!(state, ConnectionState::Closed(_))).await;
+/// assert!(closed.is_ok());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum ConnectionState {

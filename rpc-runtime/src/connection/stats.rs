@@ -9,6 +9,30 @@ use super::accounts::Accounts;
 ///
 /// The numbers are taken one connection after the other, so that they need not fit each other exactly while calls are
 /// on their way. Counting costs calls nothing; a snapshot takes a moment for each connection.
+///
+/// ```
+/// # use rpc_runtime::prelude::*;
+/// # #[rpc_service]
+/// # trait Greeter {
+/// #     async fn greet(&self, name: &str) -> Result<String, Status>;
+/// # }
+/// # struct English;
+/// # impl Greeter for English {
+/// #     async fn greet(&self, name: &str) -> Result<String, Status> {
+/// #         if name.is_empty() { Err(Status::invalid_argument("nobody")) } else { Ok(format!("hello, {name}")) }
+/// #     }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Status> {
+/// # let server = Server::builder().service(GreeterServer::new(English)).bind("mem://stats").await?;
+/// # tokio::spawn(server.serve());
+/// let channel = Channel::connect("mem://stats").await?;
+/// GreeterClient::new(channel.clone()).greet("world").await?;
+/// let stats = channel.stats();
+/// assert_eq!((stats.calls_total, stats.calls_in_flight, stats.refused.memory), (1, 0, 0));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Stats {

@@ -11,6 +11,12 @@ use crate::{
 const AUTHORIZATION: &str = "authorization";
 
 /// For a channel: sends this token with each call that has none of its own.
+///
+/// ```
+/// # use rpc_runtime::{Channel, middleware};
+/// let channel = Channel::builder().layer(middleware::bearer("7f3a"));
+/// # drop(channel);
+/// ```
 pub fn bearer(token: &str) -> impl Layer<CallService, Service: LayeredService> + Clone + Send + Sync + use<> {
     let value = format!("Bearer {token}");
     from_fn(move |mut call, next| {
@@ -27,6 +33,34 @@ pub fn bearer(token: &str) -> impl Layer<CallService, Service: LayeredService> +
 /// A call without a token ends with `UNAUTHENTICATED`, one whose token is refused with the status of `check`; neither
 /// was executed. A check against one secret must not show by its time how much of a token is right: compare digests,
 /// or use a comparison that takes equally long.
+///
+/// ```
+/// # use rpc_runtime::prelude::*;
+/// # #[rpc_service]
+/// # trait Greeter {
+/// #     async fn greet(&self, name: &str) -> Result<String, Status>;
+/// # }
+/// # struct English;
+/// # impl Greeter for English {
+/// #     async fn greet(&self, name: &str) -> Result<String, Status> {
+/// #         if name.is_empty() { Err(Status::invalid_argument("nobody")) } else { Ok(format!("hello, {name}")) }
+/// #     }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Status> {
+/// use rpc_runtime::middleware::{bearer, require_bearer};
+///
+/// let check = |token: &str| match token {
+///     "7f3a" => Ok("Ada"), // a handler gets it by `Context::current().get::<&str>()`
+///     _ => Err(Status::new(Code::PermissionDenied, "this token is nobody's")),
+/// };
+/// let server = Server::builder().service(GreeterServer::new(English)).layer(require_bearer(check));
+/// let channel = Channel::builder().layer(bearer("7f3a"));
+/// let (channel, _server) = rpc_runtime::testing::link(server, channel).await?;
+/// assert_eq!(GreeterClient::new(channel).greet("world").await?, "hello, world");
+/// # Ok(())
+/// # }
+/// ```
 pub fn require_bearer<C, I>(
     check: C,
 ) -> impl Layer<CallService, Service: LayeredService> + Clone + Send + Sync + use<C, I>

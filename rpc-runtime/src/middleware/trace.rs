@@ -28,6 +28,28 @@ use crate::{
 /// The trace travels as `traceparent` of the W3C in the metadata. A channel's layer continues the trace that it finds
 /// there or begins one; a server's layer continues the caller's, and the calls that its handler makes belong to it
 /// whether or not their channel has this layer. The span's `trace_id`, `span_id` and `parent_span_id` are what travels.
+///
+/// ```
+/// # use rpc_runtime::prelude::*;
+/// # #[rpc_service]
+/// # trait Greeter {
+/// #     async fn greet(&self, name: &str) -> Result<String, Status>;
+/// # }
+/// # struct English;
+/// # impl Greeter for English {
+/// #     async fn greet(&self, name: &str) -> Result<String, Status> {
+/// #         if name.is_empty() { Err(Status::invalid_argument("nobody")) } else { Ok(format!("hello, {name}")) }
+/// #     }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Status> {
+/// // Whatever subscriber the program has gets the spans.
+/// let channel = Channel::builder().layer(rpc_runtime::middleware::tracing());
+/// let greeter = GreeterClient::new(channel.in_process(GreeterServer::new(English)));
+/// assert_eq!(greeter.greet("world").await?, "hello, world");
+/// # Ok(())
+/// # }
+/// ```
 pub fn tracing() -> impl Layer<CallService, Service: LayeredService> + Clone + Send + Sync {
     from_fn(|mut call, next| {
         let parent = TraceContext::of(call.metadata());

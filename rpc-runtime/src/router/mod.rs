@@ -28,6 +28,27 @@ use crate::{
 };
 
 /// An implementation of a service, ready to be registered. The macro writes it for `FooServer`.
+///
+/// It is not written by hand: whoever wants to choose among services while the program runs takes one trait's
+/// implementations, behind `dyn` if need be, and a `FooServer` of each.
+///
+/// ```
+/// # use rpc_runtime::prelude::*;
+/// # #[rpc_service]
+/// # trait Greeter {
+/// #     async fn greet(&self, name: &str) -> String;
+/// # }
+/// # struct English;
+/// # impl Greeter for English {
+/// #     async fn greet(&self, name: &str) -> String {
+/// #         format!("hello, {name}")
+/// #     }
+/// # }
+/// use rpc_runtime::Service;
+///
+/// let service = GreeterServer::new(English).named("english");
+/// assert_eq!((service.name(), service.descriptor().name), ("english", "Greeter"));
+/// ```
 pub trait Service: Send + Sync + 'static {
     /// The name it is registered under, by default the trait's.
     fn name(&self) -> &str;

@@ -20,6 +20,35 @@ use crate::{
 };
 
 /// What a server is made with: its services, and limits that have defaults.
+///
+/// ```
+/// # use rpc_runtime::prelude::*;
+/// # #[rpc_service]
+/// # trait Greeter {
+/// #     async fn greet(&self, name: &str) -> Result<String, Status>;
+/// # }
+/// # struct English;
+/// # impl Greeter for English {
+/// #     async fn greet(&self, name: &str) -> Result<String, Status> {
+/// #         if name.is_empty() { Err(Status::invalid_argument("nobody")) } else { Ok(format!("hello, {name}")) }
+/// #     }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Status> {
+/// use std::time::Duration;
+///
+/// let server = Server::builder()
+///     .service(GreeterServer::new(English))
+///     .limits(Limits::default().max_message(1 << 20))
+///     .max_connections(100)
+///     .drain_timeout(Duration::from_secs(5))
+///     .bind("tcp://127.0.0.1:0")
+///     .await?;
+/// # server.handle().shut_down();
+/// server.serve().await?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct ServerBuilder {
     router: Router,
     /// The first registration of a service or codec that failed.

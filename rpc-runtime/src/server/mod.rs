@@ -79,6 +79,36 @@ pub struct Drained {
 }
 
 /// Ends a server from elsewhere, and tells what it has counted. Cheap to clone.
+///
+/// ```
+/// # use rpc_runtime::prelude::*;
+/// # #[rpc_service]
+/// # trait Greeter {
+/// #     async fn greet(&self, name: &str) -> Result<String, Status>;
+/// # }
+/// # struct English;
+/// # impl Greeter for English {
+/// #     async fn greet(&self, name: &str) -> Result<String, Status> {
+/// #         if name.is_empty() { Err(Status::invalid_argument("nobody")) } else { Ok(format!("hello, {name}")) }
+/// #     }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Status> {
+/// let server = Server::builder().service(GreeterServer::new(English)).bind("mem://handle").await?;
+/// let handle = server.handle();
+/// let serving = tokio::spawn(server.serve());
+/// let greeter = GreeterClient::new(Channel::connect("mem://handle").await?);
+/// greeter.greet("world").await?;
+/// assert_eq!((handle.stats().served_total, handle.stats().connections), (1, 1));
+///
+/// // Answers what is in flight, waits until the connections have ended, and then `serve` returns.
+/// handle.shut_down();
+/// drop(greeter);
+/// let drained = serving.await.expect("the server does not panic")?;
+/// assert_eq!(drained.cut_calls, 0);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct ServerHandle {
     phase: watch::Sender<Phase>,

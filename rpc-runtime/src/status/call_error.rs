@@ -5,6 +5,31 @@ use std::{error::Error, fmt};
 use super::{Code, Status};
 
 /// How a call of a method that returns `Result<T, E>` fails.
+///
+/// ```
+/// # use rpc_runtime::prelude::*;
+/// # #[rpc_service]
+/// # trait Arith {
+/// #     async fn divide(&self, a: i64, b: i64) -> Result<i64, DivisionByZero>;
+/// # }
+/// # #[derive(serde::Serialize, serde::Deserialize)]
+/// # struct DivisionByZero;
+/// # struct Calculator;
+/// # impl Arith for Calculator {
+/// #     async fn divide(&self, a: i64, b: i64) -> Result<i64, DivisionByZero> {
+/// #         a.checked_div(b).ok_or(DivisionByZero)
+/// #     }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// # let arith = ArithClient::from_service(Calculator);
+/// match arith.divide(7, 0).await {
+///     Ok(quotient) => println!("{quotient}"),
+///     Err(CallError::Service(DivisionByZero)) => println!("there is no such quotient"),
+///     Err(CallError::Status(status)) => println!("it could not be asked: {status}"),
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub enum CallError<E> {
     /// The handler returned `Err(E)`.

@@ -15,6 +15,29 @@ use crate::metadata::Metadata;
 ///
 /// One pointer wide. [`Display`](fmt::Display) names the code, the method and address where they are
 /// known, and the cause once; [`source`](Error::source) keeps the chain below it.
+///
+/// ```
+/// # use rpc_runtime::prelude::*;
+/// # #[rpc_service]
+/// # trait Greeter {
+/// #     async fn greet(&self, name: &str) -> Result<String, Status>;
+/// # }
+/// # struct English;
+/// # impl Greeter for English {
+/// #     async fn greet(&self, name: &str) -> Result<String, Status> {
+/// #         if name.is_empty() { Err(Status::invalid_argument("nobody")) } else { Ok(format!("hello, {name}")) }
+/// #     }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Status> {
+/// let status = GreeterClient::from_service(English).greet("").await.unwrap_err();
+/// assert_eq!((status.code(), status.message()), (Code::InvalidArgument, "nobody"));
+/// assert_eq!(status.to_string(), "INVALID_ARGUMENT: Greeter.greet at in-process: nobody");
+/// // It came from the handler, so the method ran; of a call that never left it would be `false`.
+/// assert!(status.may_have_run());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Status(Box<Inner>);
 

@@ -114,6 +114,16 @@ impl<T> fmt::Display for SendError<T> {
 impl<T: fmt::Debug> std::error::Error for SendError<T> {}
 
 /// An item that could not be sent at once.
+///
+/// ```
+/// use rpc_runtime::stream::{TrySendError, channel};
+///
+/// let (sender, receiver) = channel(1);
+/// assert_eq!(sender.try_send(1), Ok(()));
+/// assert_eq!(sender.try_send(2), Err(TrySendError::Full(2)));
+/// drop(receiver);
+/// assert_eq!(sender.try_send(3), Err(TrySendError::Closed(3)));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TrySendError<T> {
     /// There is no room for it at present.

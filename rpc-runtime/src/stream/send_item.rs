@@ -14,6 +14,36 @@ use crate::{
     message = "a stream of `{Self}` was given where the method takes a stream of `{T}`",
     label = "its items are `{Self}`, wanted are `{T}` or `Result<{T}, Status>`"
 )]
+///
+/// ```
+/// # use rpc_runtime::{prelude::*, stream};
+/// #[rpc_service]
+/// trait Sums {
+///     async fn total(&self, values: Streaming<u64>) -> Result<u64, Status>;
+/// }
+/// # struct Here;
+/// # impl Sums for Here {
+/// #     async fn total(&self, mut values: Streaming<u64>) -> Result<u64, Status> {
+/// #         let mut total = 0;
+/// #         while let Some(value) = values.next().await {
+/// #             total += value?;
+/// #         }
+/// #         Ok(total)
+/// #     }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Status> {
+/// # let sums = SumsClient::from_service(Here);
+/// let (sender, values) = stream::channel::<Result<u64, Status>>(2);
+/// let call = sums.total(values).start();
+/// for item in [Ok(1), Err(Status::unavailable("the sensor is gone"))] {
+///     sender.send(item).await.expect("it is taken");
+/// }
+/// // The handler gets the `Err`, and hands it up.
+/// assert_eq!(call.await.unwrap_err().message(), "the sensor is gone");
+/// # Ok(())
+/// # }
+/// ```
 pub trait SendItem<T>: Send {
     /// The item, or why there are no more.
     fn into_item(self) -> Result<T, Status>;

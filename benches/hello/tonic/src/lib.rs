@@ -1,0 +1,3 @@
+//! The service, as the build script has generated it.
+
+tonic::include_proto!("hello");
