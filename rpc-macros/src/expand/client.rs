@@ -45,7 +45,7 @@ fn expand_type(service: &Service, names: &Names) -> TokenStream {
     let Service { runtime, source, .. } = service;
     let (vis, client) = (&source.vis, &names.client);
     let (attributes, deprecation) = (beside_trait(service), deprecation(service));
-    let docs = format!("A client of [`{}`]: each of its methods makes a call.", source.ident);
+    let docs = format!(" A client of [`{}`]: each of its methods makes a call.", source.ident);
     let parameters = names.parameters.in_client();
     let (declared, introduced, arguments) = (declared(&parameters), introduced(&parameters), arguments(&parameters));
     let types = phantom(&parameters).map(|phantom| quote!(types: #phantom,));
@@ -143,7 +143,7 @@ fn expand_method(service: &Service, names: &Names, written: &Written<'_>, method
     let vis = &source.vis;
     let Method { client_name, wire_name, carried, lifetimes, receiver, .. } = method;
     let docs = method.docs.is_empty().then(|| {
-        let text = format!("Calls `{service_name}.{}`.", wire_name.value());
+        let text = format!(" Calls `{service_name}.{}`.", wire_name.value());
         quote!(#[doc = #text])
     });
     let generics = (!lifetimes.is_empty()).then(|| quote!(<#(#lifetimes),*>));

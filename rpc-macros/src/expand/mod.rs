@@ -88,8 +88,10 @@ fn beside_trait(service: &Service) -> TokenStream {
     let cfg = parse::cfg(&service.source.attrs);
     quote! {
         #(#cfg)*
-        #[allow(dead_code, deprecated, non_camel_case_types, private_interfaces, unreachable_pub)]
-        #[allow(clippy::all, clippy::pedantic)]
+        #[allow(
+            clippy::all, clippy::pedantic,
+            dead_code, deprecated, non_camel_case_types, private_interfaces, unreachable_pub
+        )]
     }
 }
 

@@ -25,7 +25,7 @@ fn expand_type(service: &Service, names: &Names) -> TokenStream {
     let (vis, server, descriptors) = (&source.vis, &names.server, &names.methods);
     let attributes = beside_trait(service);
     let deprecation = deprecation(service);
-    let docs = format!("Offers an implementation of [`{}`] to callers: register it with a server.", source.ident);
+    let docs = format!(" Offers an implementation of [`{}`] to callers: register it with a server.", source.ident);
     let own = generics::implementation(service, "S");
     let sized = introduced(&names.parameters.in_server(parse_quote!(#own)));
     let parameters = names.parameters.in_server(parse_quote!(#own: ?::core::marker::Sized));

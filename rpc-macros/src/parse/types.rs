@@ -131,7 +131,9 @@ fn travels_anyway(ty: &Type) -> bool {
     const PLAIN: [&str; 15] =
         ["bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "str"];
     let Type::Path(path) = ty else { return false };
+    // A borrowed string is decoded as one that is named by its full path.
     PLAIN.iter().chain(&["u128", "usize", "String"]).any(|name| path.path.is_ident(name))
+        || path.path == parse_quote!(::std::string::String)
 }
 
 /// The type with every lifetime made `'static`, as that of a decoded value is.

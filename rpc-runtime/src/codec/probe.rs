@@ -84,10 +84,7 @@ impl<T> Receivable<T> {
 
 /// In the place of what a type can not do.
 pub(crate) fn unreported<T>() -> T {
-    #[expect(clippy::panic, reason = "it is the compiler that panics")]
-    const {
-        panic!("a type of a service is neither fit to travel nor was it reported")
-    }
+    const { panic!("a type of a service is neither fit to travel nor was it reported") }
 }
 
 impl<T: Serialize + DeserializeOwned> Probe<T> {

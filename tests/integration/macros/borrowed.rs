@@ -52,7 +52,8 @@ impl Lines for Here {
 
 async fn lines(codec: CodecKind) -> (LinesClient, testing::Link) {
     let builder = Server::builder().service(LinesServer::new(Here));
-    let (channel, server) = testing::link(builder, Channel::builder().codec(codec)).await.unwrap();
+    let (channel, server) =
+        testing::link(builder, Channel::builder().codec(codec)).await.expect("they are of one make");
     (LinesClient::new(channel), server)
 }
 

@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     fmt::Display,
     hash::Hash,
-    sync::Mutex,
+    sync::{Mutex, MutexGuard},
 };
 
 use futures_util::{StreamExt, stream};
@@ -37,6 +37,12 @@ trait Store<K, V> {
 
 struct Memory<K, V>(Mutex<HashMap<K, V>>);
 
+impl<K, V> Memory<K, V> {
+    fn held(&self) -> MutexGuard<'_, HashMap<K, V>> {
+        self.0.lock().expect("no holder panics")
+    }
+}
+
 impl<K, V> Default for Memory<K, V> {
     fn default() -> Self {
         Self(Mutex::default())
@@ -49,19 +55,19 @@ where
     V: Clone + Send + Sync + 'static,
 {
     async fn put(&self, key: K, value: V) {
-        self.0.lock().unwrap().insert(key, value);
+        self.held().insert(key, value);
     }
 
     async fn get(&self, key: &K) -> Option<V> {
-        self.0.lock().unwrap().get(key).cloned()
+        self.held().get(key).cloned()
     }
 
     async fn take(&self, key: K) -> Result<V, StoreError> {
-        self.0.lock().unwrap().remove(&key).ok_or(StoreError::Missing)
+        self.held().remove(&key).ok_or(StoreError::Missing)
     }
 
     async fn find(&self, keys: &[K]) -> StoreResult<Vec<(K, V)>> {
-        let all = self.0.lock().unwrap();
+        let all = self.held();
         keys.iter()
             .map(|key| Some((key.clone(), all.get(key)?.clone())))
             .collect::<Option<_>>()
@@ -69,18 +75,18 @@ where
     }
 
     async fn all(&self) -> Result<HashMap<K, V>, Status> {
-        Ok(self.0.lock().unwrap().clone())
+        Ok(self.held().clone())
     }
 
     fn entries(&self) -> impl Stream<Item = (K, V)> {
-        let entries: Vec<_> = self.0.lock().unwrap().clone().into_iter().collect();
+        let entries: Vec<_> = self.held().clone().into_iter().collect();
         stream::iter(entries)
     }
 
     async fn fill(&self, mut entries: Streaming<(K, V)>) -> usize {
         let mut count = 0;
         while let Some(Ok((key, value))) = entries.next().await {
-            self.0.lock().unwrap().insert(key, value);
+            self.held().insert(key, value);
             count += 1;
         }
         count
@@ -135,8 +141,8 @@ where
     K: Serialize + Clone,
     V: Serialize + DeserializeOwned,
 {
-    if let Some(value) = from.get(&key).await.unwrap() {
-        to.put(key, value).await.unwrap();
+    if let Ok(Some(value)) = from.get(&key).await {
+        to.put(key, value).await.expect("it is there");
     }
 }
 
@@ -234,37 +240,43 @@ trait Repository {
 #[derive(Default)]
 struct Names(Mutex<Vec<String>>);
 
+impl Names {
+    fn names(&self) -> MutexGuard<'_, Vec<String>> {
+        self.0.lock().expect("no holder panics")
+    }
+}
+
 impl Repository for Names {
     type Item = String;
     type Id = u32;
     type Error = StoreError;
 
     async fn insert(&self, item: String) -> Result<Id, StoreError> {
-        let mut names = self.0.lock().unwrap();
+        let mut names = self.names();
         names.push(item);
         Ok(Id(names.len() as u64 - 1))
     }
 
     async fn get(&self, id: u32) -> Result<String, StoreError> {
-        self.0.lock().unwrap().get(id as usize).cloned().ok_or(StoreError::Missing)
+        self.names().get(id as usize).cloned().ok_or(StoreError::Missing)
     }
 
     async fn many(&self, ids: Vec<u32>) -> BTreeMap<u32, String> {
-        let names = self.0.lock().unwrap();
+        let names = self.names();
         ids.into_iter().filter_map(|id| Some((id, names.get(id as usize)?.clone()))).collect()
     }
 
     fn watch(&self) -> impl Stream<Item = Result<String, StoreError>> {
-        let names = self.0.lock().unwrap().clone();
+        let names = self.names().clone();
         stream::iter(names.into_iter().map(Ok).chain([Err(StoreError::Missing)]))
     }
 
     async fn replace(&self, mut items: Streaming<String>) -> u32 {
-        self.0.lock().unwrap().clear();
+        self.names().clear();
         while let Some(Ok(item)) = items.next().await {
-            self.0.lock().unwrap().push(item);
+            self.names().push(item);
         }
-        self.0.lock().unwrap().len() as u32
+        self.names().len() as u32
     }
 }
 
@@ -324,7 +336,7 @@ trait Measured: Repository<Item = String> {
 
 impl Measured for Names {
     async fn size(&self) -> usize {
-        self.0.lock().unwrap().len()
+        self.names().len()
     }
 }
 

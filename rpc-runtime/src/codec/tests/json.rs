@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Chain, Kind, Link, Names, Nest, Order, Tree, bytes_of, refusal};
+use super::{Chain, Kind, Link, Names, Nest, Order, Tree, bytes_of, decode_arguments, refusal};
 use crate::{
     codec::{Bulk, CodecKind::Json, NoArguments},
     descriptor::ArgumentDescriptor,
@@ -46,7 +46,7 @@ fn no_arguments_may_be_an_object_without_fields() {
 fn arguments_may_be_an_object_with_their_names_as_keys() {
     let named = |name| ArgumentDescriptor { name, type_name: "" };
     let arguments = [named("a"), named("list")];
-    let decode = |body: &str| Json.decode_arguments::<(i8, Vec<u8>)>(body.as_bytes(), &arguments);
+    let decode = |body: &str| decode_arguments::<(i8, Vec<u8>)>(Json, body.as_bytes(), &arguments);
     for body in [r#"[1,[2,3]]"#, r#" {"a":1,"list":[2,3]}"#, "{ \"list\" : [2, 3] ,\n\"\\u0061\" : 1 } "] {
         assert_eq!(decode(body).unwrap(), (1, vec![2, 3]), "{body}");
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Kind, Link, Nest, Order, bytes_of, orders, refusal};
+use super::{Kind, Link, Nest, Order, bytes_of, decode_arguments, orders, refusal};
 use crate::{
     codec::{Bulk, CodecKind::MessagePack, NoArguments},
     descriptor::ArgumentDescriptor,
@@ -140,7 +140,7 @@ fn extensions_are_an_error() {
 fn arguments_may_be_a_map_with_their_names_as_keys() {
     let named = |name| ArgumentDescriptor { name, type_name: "" };
     let arguments = [named("a"), named("list")];
-    let decode = |body: &[u8]| MessagePack.decode_arguments::<(i8, Vec<u8>)>(body, &arguments);
+    let decode = |body: &[u8]| decode_arguments::<(i8, Vec<u8>)>(MessagePack, body, &arguments);
     for body in [
         &b"\x92\x01\x92\x02\x03"[..],
         b"\x82\xa1a\x01\xa4list\x92\x02\x03",
@@ -164,7 +164,7 @@ fn arguments_may_be_a_map_with_their_names_as_keys() {
         assert!(text.contains(fault), "{body:x?}: {text}");
     }
     decode(&[&b"\x82\xa1a"[..], &[0x91; 100_000]].concat()).unwrap_err();
-    assert_eq!(MessagePack.decode_arguments::<NoArguments>(&[0x80], &[]).unwrap(), NoArguments);
+    assert_eq!(decode_arguments::<NoArguments>(MessagePack, &[0x80], &[]).unwrap(), NoArguments);
 }
 
 proptest! {

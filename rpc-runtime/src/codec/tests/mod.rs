@@ -23,7 +23,8 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Bulk, CodecKind, NoArguments};
+use super::{Bulk, CodecKind, DecodeError, NoArguments};
+use crate::descriptor::ArgumentDescriptor;
 
 /// A struct of the kind that services pass about.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -297,4 +298,14 @@ fn the_example_of_the_specification_is_what_each_codec_writes() {
         let bytes: Vec<u8> = bytes.split(' ').map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
         assert_eq!(bytes_of(*codec, &(300_i64, -1_i64)), bytes, "{codec:?}");
     }
+}
+
+/// Arguments decoded as a server does it: in order, or by their names.
+fn decode_arguments<T: DeserializeOwned>(
+    codec: CodecKind,
+    body: &[u8],
+    arguments: &[ArgumentDescriptor],
+) -> Result<T, DecodeError> {
+    let in_order = codec.in_order(body, arguments)?;
+    codec.decode(in_order.as_deref().unwrap_or(body))
 }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     call::{Ending, OutgoingRequest, Reception, ServiceName},
-    codec::CodecKind,
+    codec::{CodecKind, Probe},
     connection::{CallId, Connection},
     status::{CallError, Code, Status},
     stream::{Place, Produced, Streaming},
@@ -260,7 +260,8 @@ impl Flow {
         if sends {
             // Its stream is on a page of its own.
             let numbers = Numbers { _entry: book.enter(100 + self.tag), next: 0, plan: self.plan };
-            request.items = Some(Produced::items::<Item, _, _>(CodecKind::Json, 1 << 20, Sent(numbers)));
+            request.items =
+                Some(Produced::items(CodecKind::Json, 1 << 20, Sent(numbers), Probe::<Item>::NEW.encoder()));
         }
         (request.sends, request.reception) = (sends, reception);
         let id = connection.send(request, None, tokio::time::Instant::now(), None)?;
@@ -330,7 +331,8 @@ impl Future for Begun {
         Poll::Ready(match answer.ending {
             Ending::Opened(items) => {
                 let place = Place { service: ServiceName::Static("Flows"), method: "m", address: String::new() };
-                Ok(Some(Streaming::of_values(items, CodecKind::Json, place)))
+                let (decode, failure) = (Probe::<Item>::NEW.decoder(), Probe::<CallError<String>>::NEW.failure());
+                Ok(Some(Streaming::encoded(items, CodecKind::Json, place, decode, failure)))
             }
             Ending::Ok => {
                 let (count, _, _) = flow.plan;

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     call::{Ending, OutgoingRequest, Reception, ServiceName},
-    codec::CodecKind,
+    codec::{CodecKind, Probe},
     connection::Connection,
     limits::Limits,
     router::Router,
@@ -216,7 +216,8 @@ impl Flow {
         let mut request = OutgoingRequest::unary("Tides", self.method, body.into_bytes());
         if sends {
             let numbers = Numbers { _entry: shore.enter(100 + self.tag), next: 0, plan: self.plan };
-            request.items = Some(Produced::items::<Item, _, _>(CodecKind::Json, 1 << 20, Sent(numbers)));
+            request.items =
+                Some(Produced::items(CodecKind::Json, 1 << 20, Sent(numbers), Probe::<Item>::NEW.encoder()));
         }
         let value = self.method == "total";
         (request.sends, request.reception) = (sends, if value { Reception::Value } else { Reception::AtOnce });
@@ -228,7 +229,8 @@ impl Flow {
         match answer.ending {
             Ending::Opened(items) => {
                 let place = Named { service: ServiceName::Static("Tides"), method: "m", address: String::new() };
-                self.consume(Streaming::of_values(items, CodecKind::Json, place)).await
+                let (decode, failure) = (Probe::<Item>::NEW.decoder(), Probe::<CallError<String>>::NEW.failure());
+                self.consume(Streaming::encoded(items, CodecKind::Json, place, decode, failure)).await
             }
             Ending::Ok => End::Value(String::from_utf8(answer.body).unwrap()),
             Ending::ServiceError => End::Torn(0),
