@@ -2,8 +2,10 @@
 //! that a user makes of a service.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what tests are made of, also outside of their functions")]
 
+mod expectations;
 mod job_queue;
 mod key_value;
+mod mocks;
 mod presence;
 
 use std::{future::Future, time::Duration};
