@@ -1,5 +1,5 @@
-//! A job queue: a job that goes on alone, its progress as a stream, its result fetched later; and one that is cancelled,
-//! by its number or by dropping what follows it. `cargo run --example job_queue`
+//! A job queue: a job that goes on alone, its progress as a stream, its result fetched later; and jobs that are
+//! cancelled, by number or by dropping what follows it. `cargo run --example job_queue`
 
 use rpc_runtime::prelude::*;
 use services::job_queue::{JobError, JobsClient, JobsServer, Progress, Queue};

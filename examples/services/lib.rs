@@ -1,4 +1,4 @@
-//! The services of the examples `key_value`, `job_queue` and `presence`: each as it would stand in a program of its own.
+//! The services of the examples `key_value`, `job_queue` and `presence`: each as a program would have it.
 
 pub mod job_queue;
 pub mod key_value;

@@ -13,8 +13,8 @@ use tokio::sync::broadcast::{self, error::RecvError};
 /// A room to talk in.
 #[rpc_service]
 pub trait Room {
-    /// Says what the member says to all, and gives what all say and who comes and goes, this member included. The member
-    /// leaves when it drops the stream and when its connection is lost; one that has said all may stay to listen.
+    /// Says what the member says to all, and gives what all say and who comes and goes, this member included. It
+    /// leaves when it drops the stream and when its connection is lost; when it has said all it may stay to listen.
     async fn join(&self, name: String, said: Streaming<String>) -> Result<impl Stream<Item = Event>, NameTaken>;
     /// Who is there, in alphabetical order.
     async fn online(&self) -> Vec<String>;
