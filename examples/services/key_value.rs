@@ -22,8 +22,8 @@ pub trait KeyValue {
     async fn delete(&self, key: &str) -> Result<(), StoreError>;
     /// In the order of the keys, as they are when they are reached.
     fn list(&self, prefix: &str) -> impl Stream<Item = (String, String)>;
-    /// Every change from now on, in the order in which they were made. Opening it may fail so that the client knows when
-    /// "now" is: its call succeeds when this has begun.
+    /// Every change from now on, in the order in which they were made. It is an `async fn` with a `Result`, so that the
+    /// client knows when "now" is: its call succeeds when this has begun.
     async fn watch(&self, prefix: &str) -> Result<impl Stream<Item = Change>, StoreError>;
 }
 
