@@ -12,6 +12,7 @@ mod macros;
 mod middleware;
 mod protocol;
 mod quickstart;
+mod services;
 mod shutdown;
 mod streams;
 mod tidy;
