@@ -2,13 +2,19 @@
 
 mod arguments;
 mod attributes;
+mod conditional;
 mod defaults;
 mod descriptors;
 mod dynamic;
 mod hygiene;
+mod implementations;
+mod method_names;
 mod names;
 mod returns;
+mod several;
 mod streams;
+mod supertraits;
+mod values;
 
 use rpc_runtime::{Channel, Server, Service};
 
