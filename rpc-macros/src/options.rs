@@ -181,31 +181,43 @@ fn read(tokens: TokenStream, attribute: &str, known: &[&str], errors: &mut Error
 /// Says what is unknown, what there is, and which of it was probably meant.
 fn unknown(what: &str, given: &str, owner: &str, known: &[&str]) -> String {
     let list = known.join(", ");
-    // Half a name is nearer than another name of the same length.
-    let far = |name: &str| if name.starts_with(given) { 0 } else { distance(given, name) };
-    let nearest = known.iter().map(|name| (far(name), name)).min();
-    match nearest {
-        Some((far, name)) if far <= name.len() / 2 => {
-            format!("unknown {what} `{given}`: {owner} has {list}; did you mean `{name}`?")
-        }
-        _ => format!("unknown {what} `{given}`: {owner} has {list}"),
+    match nearest(given, known) {
+        Some(name) => format!("unknown {what} `{given}`: {owner} has {list}; did you mean `{name}`?"),
+        None => format!("unknown {what} `{given}`: {owner} has {list}"),
     }
 }
 
-/// Levenshtein's distance, without regard to case.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.to_lowercase().chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.to_lowercase().chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
+/// What was probably meant: what is written nearly so, else what has a whole word in common, the first first.
+fn nearest<'a>(given: &str, known: &[&'a str]) -> Option<&'a str> {
+    let given = given.to_lowercase();
+    let begins = |name: &str, with: &str| name.to_lowercase().starts_with(with) && with.len() > 2;
+    if let Some(name) = known.iter().find(|name| begins(name, &given)) {
+        return Some(name);
     }
-    row[b.len()]
+    let misspelt = known.iter().map(|name| (distance(&given, &name.to_lowercase()), *name)).min_by_key(|(far, _)| *far);
+    if let Some((_, name)) = misspelt.filter(|(far, name)| *far <= name.len().max(3) / 3) {
+        return Some(name);
+    }
+    given.split(['_', '-']).find_map(|word| known.iter().copied().find(|name| begins(name, word)))
+}
+
+/// How many letters are missing, too many, wrong or swapped with the next.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut least = replaced.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                least = least.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(least);
+        }
+        rows.push(row);
+    }
+    rows[a.len()][b.len()]
 }
 
 #[cfg(test)]
@@ -268,9 +280,40 @@ mod tests {
     }
 
     #[test]
+    fn what_is_nearest_is_what_was_meant() {
+        let service = |given| nearest(given, &["name", "rename_all", "crate"]);
+        for given in ["nmae", "names", "Name", "service_name", "nam"] {
+            assert_eq!(service(given), Some("name"), "{given}");
+        }
+        for given in ["rename", "renameall", "rename_methods", "reanme_all", "rename-all"] {
+            assert_eq!(service(given), Some("rename_all"), "{given}");
+        }
+        for given in ["crat", "carte", "crate_path"] {
+            assert_eq!(service(given), Some("crate"), "{given}");
+        }
+        for given in ["case", "colour", "version", "path", "n", ""] {
+            assert_eq!(service(given), None, "{given}");
+        }
+        let method = |given| nearest(given, &["name", "client", "inline", "task"]);
+        assert_eq!(
+            ["client_name", "cleint", "inlined", "tsak"].map(method),
+            ["client", "client", "inline", "task"].map(Some)
+        );
+        assert_eq!(["execution", "timeout", "retry"].map(method), [None; 3]);
+        let case = |given| nearest(given, &Rename::ALL.map(|(name, _)| name));
+        assert_eq!(
+            ["CamelCase", "camel", "snakecase", "kebab", "pascal", "upper", "SCREAMING"].map(case),
+            ["camelCase", "camelCase", "snake_case", "kebab-case", "PascalCase", "UPPERCASE", "SCREAMING_SNAKE_CASE",]
+                .map(Some)
+        );
+    }
+
+    #[test]
     fn distances_are_counted_in_edits() {
-        assert_eq!(distance("nmae", "name"), 2);
-        assert_eq!(distance("", "name"), 4);
-        assert_eq!(distance("CamelCase", "camelCase"), 0);
+        assert_eq!(distance("nmae", "name"), 1);
+        assert_eq!(distance("name", "name"), 0);
+        assert_eq!(distance("", "task"), 4);
+        assert_eq!(distance("tusks", "task"), 2);
+        assert_eq!(distance("abcd", "acbd"), 1);
     }
 }

@@ -133,7 +133,7 @@ fn travels_anyway(ty: &Type) -> bool {
     let Type::Path(path) = ty else { return false };
     // A borrowed string is decoded as one that is named by its full path.
     PLAIN.iter().chain(&["u128", "usize", "String"]).any(|name| path.path.is_ident(name))
-        || path.path == parse_quote!(::std::string::String)
+        || path.path.segments.iter().map(|segment| segment.ident.to_string()).eq(["std", "string", "String"])
 }
 
 /// The type with every lifetime made `'static`, as that of a decoded value is.

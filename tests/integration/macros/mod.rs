@@ -3,14 +3,20 @@
 mod arguments;
 mod attributes;
 mod borrowed;
+mod conditional;
 mod defaults;
 mod descriptors;
 mod dynamic;
 mod generic;
 mod hygiene;
+mod implementations;
+mod method_names;
 mod names;
 mod returns;
+mod several;
 mod streams;
+mod supertraits;
+mod values;
 
 use rpc_runtime::{Channel, Server, Service};
 

@@ -10,7 +10,7 @@ mod presence;
 
 use std::{future::Future, time::Duration};
 
-use rpc_runtime::{CallError, Failure, Streaming};
+use rpc_runtime::{CallError, Status, Streaming};
 
 /// The result of a future that must be there in time.
 async fn within<F: Future>(future: F) -> F::Output {
@@ -18,7 +18,7 @@ async fn within<F: Future>(future: F) -> F::Output {
 }
 
 /// The next so many items, none of which may be an error.
-async fn take<T, E: Failure + std::fmt::Debug>(stream: &mut Streaming<T, E>, count: usize) -> Vec<T> {
+async fn take<T, E: From<Status> + std::fmt::Debug>(stream: &mut Streaming<T, E>, count: usize) -> Vec<T> {
     let mut items = Vec::new();
     for _ in 0..count {
         items.push(within(stream.next()).await.expect("there are more").unwrap());

@@ -4,6 +4,7 @@
 
 mod attributes;
 mod documents;
+mod messages;
 mod ranks;
 mod shape;
 mod size;
