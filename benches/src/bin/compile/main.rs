@@ -12,7 +12,8 @@ mod tarpc;
 mod workspace;
 
 use std::env;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
 
 use bench::subject::Failure;
@@ -25,6 +26,7 @@ const USAGE: &str = "usage: compile [options]
   --methods 1,10  services of so many methods (default 1,10,100); builds from nothing are of the first
   --leaf          leave out the builds from nothing
   --folder PATH   where crates are written and built, and left behind (default: a temporary folder)
+  --project PATH  the checkout that is measured as ours (default: the one that this was built in)
   --help          this text";
 
 fn main() -> ExitCode {
@@ -38,7 +40,9 @@ fn main() -> ExitCode {
 }
 
 fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), Failure> {
-    let mut plan = Plan { rounds: 1, subjects: SUBJECTS.iter().collect(), methods: vec![1, 10, 100], leaf_only: false };
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the project has no folder")?.to_owned();
+    let subjects = SUBJECTS.iter().collect();
+    let mut plan = Plan { rounds: 1, subjects, methods: vec![1, 10, 100], leaf_only: false, project };
     let mut folder = None;
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| format!("`{argument}` lacks its value\n{USAGE}"));
@@ -49,6 +53,7 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), Failure> {
                 plan.methods = value()?.split(',').map(str::parse).collect::<Result<_, _>>()?;
             }
             "--leaf" => plan.leaf_only = true,
+            "--project" => plan.project = fs::canonicalize(value()?)?,
             "--folder" => folder = Some(PathBuf::from(value()?)),
             "--help" => {
                 println!("{USAGE}");
@@ -62,7 +67,7 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), Failure> {
     }
     let folder = env::temp_dir().join(format!("bench-compile-{}", process::id()));
     let outcome = plan.execute(&folder);
-    std::fs::remove_dir_all(&folder)?;
+    fs::remove_dir_all(&folder)?;
     outcome
 }
 

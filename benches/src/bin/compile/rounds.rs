@@ -1,6 +1,6 @@
 //! What is measured, in which order: subjects take turns within each build, and builds within each round.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bench::subject::Failure;
 
@@ -18,18 +18,19 @@ pub struct Plan {
     pub methods: Vec<usize>,
     /// Whether to leave out the builds from nothing.
     pub leaf_only: bool,
+    /// The checkout that is measured.
+    pub project: PathBuf,
 }
 
 impl Plan {
     /// All of it, with the report at the end.
     pub fn execute(&self, folder: &Path) -> Result<(), Failure> {
         let first = *self.methods.first().ok_or("there is no service to build")?;
-        let project = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the project has no folder")?;
         let mut figures = Figures::default();
         let mut workspaces = Vec::new();
         for subject in &self.subjects {
             eprintln!("{}: crates", subject.name);
-            let workspace = Workspace::create(folder, project, subject, &self.methods)?;
+            let workspace = Workspace::create(folder, &self.project, subject, &self.methods)?;
             figures.add(Of::Crates, subject.name, 0, workspace.crates(first)? as f64);
             if self.leaf_only {
                 for profile in Profile::ALL {
