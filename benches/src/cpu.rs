@@ -70,7 +70,8 @@ fn ticks_of(process_id: u32, behind: usize) -> Result<Duration, Failure> {
     // The second field is the program's name in parentheses, in which anything may stand; `utime` and `stime` are
     // the 14th and 15th, `cutime` and `cstime` follow.
     let fields = stat.rsplit_once(')').map(|(_, fields)| fields.split_whitespace());
-    let ticks: Vec<u64> = fields.into_iter().flatten().skip(behind).take(2).map(str::parse).collect::<Result<_, _>>()?;
+    let ticks: Vec<u64> =
+        fields.into_iter().flatten().skip(behind).take(2).map(str::parse).collect::<Result<_, _>>()?;
     match ticks[..] {
         [user, system] => Ok(Duration::from_millis(TICK_MS * (user + system))),
         _ => Err(format!("{path} has fewer than 17 fields").into()),

@@ -4,12 +4,8 @@ use crate::service::{Method, Returns, calls};
 use crate::subjects::{Dialect, Subject};
 
 /// With its default features.
-pub const SUBJECT: Subject = Subject {
-    name: "ours",
-    dependencies: "rpc-runtime = { path = \"{}/rpc-runtime\" }\n",
-    dialect: DIALECT,
-    program,
-};
+pub const SUBJECT: Subject =
+    Subject { name: "ours", dependencies: "rpc-runtime = { path = \"{}/rpc-runtime\" }\n", dialect: DIALECT, program };
 
 const DIALECT: Dialect = Dialect {
     imports: "use rpc_runtime::prelude::*;\n",

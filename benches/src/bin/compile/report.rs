@@ -59,7 +59,8 @@ impl Figures {
         let (first, others) = subjects.split_first().map_or(("", &[][..]), |(first, others)| (*first, others));
         let peers: Vec<&str> = others.iter().copied().filter(|name| *name != PLAIN).collect();
         let ratios: String = peers.iter().map(|peer| format!(" {first} : {peer} |")).collect();
-        let mut text = format!("Median (min – max) of {} rounds\n\n| | {} |{ratios}\n", plan.rounds, subjects.join(" | "));
+        let mut text =
+            format!("Median (min – max) of {} rounds\n\n| | {} |{ratios}\n", plan.rounds, subjects.join(" | "));
         text += &format!("|---{}|\n", "|---".repeat(subjects.len() + peers.len()));
         for row in rows(plan) {
             let _ = write!(text, "| {} |", row.title);
@@ -69,7 +70,11 @@ impl Figures {
             }
             for peer in &peers {
                 let ratio = |round| Some(self.value(&row, first, round)? / self.value(&row, peer, round)?);
-                let _ = write!(text, " {} |", spread((0..plan.rounds).filter_map(ratio).collect(), |it| format!("{it:.2}")));
+                let _ = write!(
+                    text,
+                    " {} |",
+                    spread((0..plan.rounds).filter_map(ratio).collect(), |it| format!("{it:.2}"))
+                );
             }
             text.push('\n');
         }
@@ -103,7 +108,7 @@ fn rows(plan: &Plan) -> Vec<Row> {
     for profile in Profile::ALL.into_iter().filter(|_| !plan.leaf_only) {
         let name = profile.name();
         rows.push(row(format!("{name} build from nothing, s"), seconds, Of::Clean(profile)));
-        rows.push(row(format!("the same, CPU s"), seconds, Of::CleanCpu(profile)));
+        rows.push(row("the same, CPU s".to_owned(), seconds, Of::CleanCpu(profile)));
     }
     let difference = |most: Of, least: Of, each: f64| vec![(1.0 / each, most), (-1.0 / each, least)];
     let ends = plan.methods.first().zip(plan.methods.last()).filter(|(least, most)| least < most);
@@ -118,7 +123,12 @@ fn rows(plan: &Plan) -> Vec<Row> {
             for (of, unit) in added.into_iter().zip(["s", "CPU s"]) {
                 let parts = difference(of(profile, *most), of(profile, *least), 1.0);
                 for (above_plain, more) in [(false, ""), (true, " more than to plain")] {
-                    rows.push(Row { title: format!("{title}{more}, {unit}"), show: seconds, parts: parts.clone(), above_plain });
+                    rows.push(Row {
+                        title: format!("{title}{more}, {unit}"),
+                        show: seconds,
+                        parts: parts.clone(),
+                        above_plain,
+                    });
                 }
             }
         }
@@ -130,7 +140,12 @@ fn rows(plan: &Plan) -> Vec<Row> {
         let each = (most - least) as f64;
         let parts = difference(Of::Size(*most), Of::Size(*least), each);
         for (above_plain, more) in [(false, ""), (true, " more than plain")] {
-            rows.push(Row { title: format!("program, bytes a method{more}"), show: whole, parts: parts.clone(), above_plain });
+            rows.push(Row {
+                title: format!("program, bytes a method{more}"),
+                show: whole,
+                parts: parts.clone(),
+                above_plain,
+            });
         }
     }
     for methods in &plan.methods {
@@ -147,7 +162,11 @@ fn spread(mut values: Vec<f64>, show: impl Fn(f64) -> String) -> String {
     let (Some(min), Some(max)) = (values.first(), values.last()) else { return "–".to_owned() };
     let middle = values.len() / 2;
     let median = if values.len() % 2 == 1 { values[middle] } else { f64::midpoint(values[middle - 1], values[middle]) };
-    if show(*min) == show(*max) { show(median) } else { format!("{} ({} – {})", show(median), show(*min), show(*max)) }
+    if show(*min) == show(*max) {
+        show(median)
+    } else {
+        format!("{} ({} – {})", show(median), show(*min), show(*max))
+    }
 }
 
 fn whole(value: f64) -> String {

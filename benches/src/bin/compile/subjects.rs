@@ -50,7 +50,7 @@ impl Subject {
     /// The types and the trait; without what makes a service of it, if `bare`.
     pub fn service(&self, count: usize, bare: bool) -> String {
         let Dialect { imports, attribute, method, receiver, returns } = &self.dialect;
-        let head = if bare { String::new() } else { format!("{attribute}\n") };
+        let head = if bare || attribute.is_empty() { String::new() } else { format!("{attribute}\n") };
         let methods: String = Method::all(count)
             .map(|one| {
                 let above = if bare { String::new() } else { method.replace("{}", &one.name()) };
@@ -59,7 +59,9 @@ impl Subject {
             })
             .collect();
         let types = types(count);
-        format!("#![allow(async_fn_in_trait, unused_imports)]\n{imports}{types}\n{head}pub trait Desk {{\n{methods}}}\n")
+        format!(
+            "#![allow(async_fn_in_trait, unused_imports)]\n{imports}{types}\n{head}pub trait Desk {{\n{methods}}}\n"
+        )
     }
 }
 

@@ -66,14 +66,16 @@ impl Workspace {
         let dependencies = subject.dependencies(project);
         let members = counts.iter().flat_map(|count| ["desk", "api", "bare"].map(|kind| format!("\"{kind}-{count}\"")));
         let members = members.collect::<Vec<_>>().join(", ");
-        let manifest = format!("[workspace]\nresolver = \"3\"\nmembers = [{members}]\n\n[profile.release]\nstrip = true\n");
+        let manifest =
+            format!("[workspace]\nresolver = \"3\"\nmembers = [{members}]\n\n[profile.release]\nstrip = true\n");
         workspace.write("Cargo.toml", &manifest)?;
         for count in counts {
             let [api, bare] = [false, true].map(|bare| subject.service(*count, bare));
             let program = (subject.program)(*count);
             workspace.write(&format!("desk-{count}/src/service.rs"), &api)?;
             for (kind, file, text) in [("desk", "main.rs", program), ("api", "lib.rs", api), ("bare", "lib.rs", bare)] {
-                let package = format!("[package]\nname = \"{kind}-{count}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n");
+                let package =
+                    format!("[package]\nname = \"{kind}-{count}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n");
                 let manifest = format!("{package}\n[dependencies]\n{dependencies}");
                 workspace.write(&format!("{kind}-{count}/Cargo.toml"), &manifest)?;
                 workspace.write(&format!("{kind}-{count}/src/{file}"), &text)?;
@@ -136,10 +138,7 @@ impl Workspace {
     pub fn expansion(&self, count: usize) -> Result<Length, Failure> {
         let [with, without] = ["api", "bare"].map(|kind| self.expand(&format!("{kind}-{count}")));
         let (with, without) = (with?, without?);
-        Ok(Length {
-            bytes: with.bytes.saturating_sub(without.bytes),
-            lines: with.lines.saturating_sub(without.lines),
-        })
+        Ok(Length { bytes: with.bytes.saturating_sub(without.bytes), lines: with.lines.saturating_sub(without.lines) })
     }
 
     /// Only this crate is compiled as if by a nightly compiler, so that build scripts see nothing of it.
