@@ -1,5 +1,5 @@
-//! Measures what a service costs to compile: for this project, two peers, and no framework. README.md says what each row
-//! means.
+//! Measures what a service costs to compile: for this project, two peers, and no framework. README.md says what each
+//! row means.
 
 mod jsonrpsee;
 mod ours;

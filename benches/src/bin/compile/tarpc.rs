@@ -54,7 +54,8 @@ async fn main() -> Result<(), Failure> {
     let listener = tarpc::serde_transport::tcp::listen("127.0.0.1:0", Bincode::default).await?;
     let address = listener.local_addr();
     let channels = listener.filter_map(|accepted| ready(accepted.ok())).map(server::BaseChannel::with_defaults);
-    let serving = tokio::spawn(channels.for_each_concurrent(None, |channel| channel.execute(Here.serve()).for_each(spawn)));
+    let serve = |channel: server::BaseChannel<_, _, _>| channel.execute(Here.serve()).for_each(spawn);
+    let serving = tokio::spawn(channels.for_each_concurrent(None, serve));
     let transport = tarpc::serde_transport::tcp::connect(address, Bincode::default).await?;
     let client = DeskClient::new(client::Config::default(), transport).spawn();
     call_all(&client).await?;
