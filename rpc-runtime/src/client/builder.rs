@@ -205,7 +205,7 @@ impl ChannelBuilder {
     /// codec not be used, or as [`service`](Self::service) says. Dropping the future gives the attempt up.
     pub async fn connect(self, address: &str) -> Result<Channel, Status> {
         let channel = self.lazy(address)?;
-        channel.ready().await?;
+        channel.dialled().await?;
         Ok(channel)
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    pin::Pin,
     sync::{Arc, OnceLock},
 };
 
@@ -207,12 +208,18 @@ impl Channel {
         channel
     }
 
-    pub(super) async fn over(transport: Transport, name: &str, settings: Settings) -> Result<Self, Status> {
-        let router = settings.offered.router()?;
-        let channel = Self::made(name.to_owned(), Target::Pipe, settings, router, ConnectionState::Connecting);
-        let connection = channel.shake_hands(transport).await?;
-        channel.0.connection.get_or_init(|| connection);
-        Ok(channel)
+    pub(super) fn over(
+        transport: Transport,
+        name: &str,
+        settings: Settings,
+    ) -> Pin<Box<dyn Future<Output = Result<Self, Status>> + Send + '_>> {
+        Box::pin(async move {
+            let router = settings.offered.router()?;
+            let channel = Self::made(name.to_owned(), Target::Pipe, settings, router, ConnectionState::Connecting);
+            let connection = channel.shake_hands(transport).await?;
+            channel.0.connection.get_or_init(|| connection);
+            Ok(channel)
+        })
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -250,6 +257,11 @@ impl Channel {
     /// The connection, if there is one: also when it is over, for then it knows why.
     pub(super) fn connection(&self) -> Option<&Connection> {
         self.0.connection.get()
+    }
+
+    /// Dials if there is no connection. It has no type: else whoever connects would compile all that is done for it.
+    pub(super) fn dialled(&self) -> Pin<Box<dyn Future<Output = Result<(), Status>> + Send + '_>> {
+        Box::pin(async { self.ready().await.map(drop) })
     }
 
     /// The connection, dialled if there is none. One caller dials; the others wait for it.

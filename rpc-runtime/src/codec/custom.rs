@@ -1,8 +1,9 @@
 //! A codec that a user writes: an object-safe trait, and what carries a value of any type through it.
 //!
-//! The types that pass here are erased; the guard stands between them and the codec as it does for those built in.
+//! The types that pass here are erased. The guard stands between them and the codec as it does for those built in, and
+//! on the codec's side of the erasure: there it is compiled once for a codec, here it would be for every type.
 
-use std::{cell::Cell, error::Error, fmt};
+use std::{error::Error, fmt};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -83,8 +84,8 @@ pub struct DecodeValue<'a, 'de> {
     length: usize,
 }
 
-/// Reads the value, which may have so many elements as a body of this length.
-type Read<'a, 'de> = dyn FnMut(&mut dyn erased_serde::Deserializer<'de>, usize) -> Result<(), erased_serde::Error> + 'a;
+/// Reads the value.
+type Read<'a, 'de> = dyn FnMut(&mut dyn erased_serde::Deserializer<'de>) -> Result<(), erased_serde::Error> + 'a;
 
 impl<'de> DecodeValue<'_, 'de> {
     /// Reads the value. Fails when the deserializer does, when the value's type refuses what it gives, and when a
@@ -93,8 +94,10 @@ impl<'de> DecodeValue<'_, 'de> {
     /// What is not lent out of the body, such as a buffer that it was decompressed into, is read by a deserializer
     /// that lends nothing: mostly its `from_reader`.
     pub fn read_from<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), CodecError> {
-        let mut erased = <dyn erased_serde::Deserializer<'de>>::erase(deserializer);
-        Ok((self.read)(&mut erased, self.length)?)
+        let Self { read, length } = self;
+        guard::within(deserializer, &Opaque { length }, |guarded| {
+            Ok(read(&mut <dyn erased_serde::Deserializer<'de>>::erase(guarded))?)
+        })
     }
 
     /// For a codec that decompresses: bounds the elements by this length in place of the body's. What a small body may
@@ -115,15 +118,23 @@ pub(super) fn encode<T>(codec: &dyn Codec, value: &T, out: &mut Vec<u8>) -> Resu
 where
     T: Serialize + ?Sized,
 {
-    codec.encode(EncodeValue(&value), out).map_err(EncodeError::new)
+    encode_erased(codec, &value, out)
+}
+
+fn encode_erased(codec: &dyn Codec, value: &dyn erased_serde::Serialize, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    codec.encode(EncodeValue(value), out).map_err(EncodeError::new)
 }
 
 pub(super) fn decode<'de, T: Deserialize<'de>>(codec: &dyn Codec, body: &'de [u8]) -> Result<T, DecodeError> {
-    let value = Cell::new(None);
-    let mut read = |deserializer: &mut dyn erased_serde::Deserializer<'de>, length| {
-        value.set(Some(guard::decode(deserializer, &Opaque { length })?));
+    let mut value = None;
+    let mut read = |deserializer: &mut dyn erased_serde::Deserializer<'de>| {
+        value = Some(T::deserialize(deserializer)?);
         Ok(())
     };
-    codec.decode(body, DecodeValue { read: &mut read, length: body.len() }).map_err(DecodeError::new)?;
-    value.take().ok_or_else(|| DecodeError::new("the codec read no value"))
+    read_by(codec, body, &mut read)?;
+    value.ok_or_else(|| DecodeError::new("the codec read no value"))
+}
+
+fn read_by<'de>(codec: &dyn Codec, body: &'de [u8], read: &mut Read<'_, 'de>) -> Result<(), DecodeError> {
+    codec.decode(body, DecodeValue { read, length: body.len() }).map_err(DecodeError::new)
 }

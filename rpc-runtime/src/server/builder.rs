@@ -1,6 +1,6 @@
 //! The settings of a server.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -155,6 +155,15 @@ impl ServerBuilder {
     /// not be understood, else `UNAVAILABLE`; and when a service or codec could not be added: `ALREADY_EXISTS` for
     /// two of one name, `INVALID_ARGUMENT` for a name that can not be used.
     pub async fn bind(self, address: &str) -> Result<Server, Status> {
+        self.listen(address).await
+    }
+
+    /// Without a type, as all that a server does: else whoever binds one would compile that.
+    fn listen(self, address: &str) -> Pin<Box<dyn Future<Output = Result<Server, Status>> + Send + '_>> {
+        Box::pin(self.bound(address))
+    }
+
+    async fn bound(self, address: &str) -> Result<Server, Status> {
         if let Some(status) = self.refused {
             return Err(status);
         }
@@ -186,15 +195,20 @@ impl ServerBuilder {
     where
         T: AsyncRead + AsyncWrite + Send + 'static,
     {
-        if let Some(status) = self.refused {
-            return Err(status);
-        }
-        let transport = Transport::from_io(io, peer.to_owned());
-        let endpoint = Endpoint::new(self.limits, self.memory, self.router.layered(&self.layers));
-        let endpoint = Arc::new(endpoint.listening("", self.codecs));
-        let accepted = Connection::accept(transport, &endpoint).await;
-        let (_connection, running) = accepted.map_err(|turned_away| turned_away.status)?;
-        Ok(running.await.reason)
+        self.serve_transport(Transport::from_io(io, peer.to_owned())).await
+    }
+
+    fn serve_transport(self, transport: Transport) -> Pin<Box<dyn Future<Output = Result<Status, Status>> + Send>> {
+        Box::pin(async move {
+            if let Some(status) = self.refused {
+                return Err(status);
+            }
+            let endpoint = Endpoint::new(self.limits, self.memory, self.router.layered(&self.layers));
+            let endpoint = Arc::new(endpoint.listening("", self.codecs));
+            let accepted = Connection::accept(transport, &endpoint).await;
+            let (_connection, running) = accepted.map_err(|turned_away| turned_away.status)?;
+            Ok(running.await.reason)
+        })
     }
 
     fn add_codec(&mut self, codec: CodecKind) -> Result<(), Status> {

@@ -4,7 +4,7 @@ mod builder;
 mod connections;
 mod room;
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
@@ -171,35 +171,70 @@ impl Server {
     /// Dropping the future cuts off all connections.
     pub async fn serve_until(self, shutdown: impl Future<Output = ()>) -> Result<Drained, Status> {
         let handle = self.handle();
-        let Self { listener, endpoint, max_connections, drain_timeout, phase, .. } = self;
-        let mut connections = Connections::new(endpoint, max_connections, drain_timeout, phase.subscribe());
-        let mut ending = phase.subscribe();
+        let mut serving = self.serving();
         tokio::select! {
             biased;
             () = shutdown => handle.shut_down(),
-            _ = ending.wait_for(|phase| *phase != Phase::Serving) => {}
-            () = connections.accept_all(&listener) => {}
+            () = serving.accept() => {}
         }
-        drop(listener);
-        tokio::select! {
-            biased;
-            () = connections.ended() => {}
-            () = tokio::time::sleep(drain_timeout) => {
-                phase.send_if_modified(|phase| {
-                    let draining = !phase.is_over();
-                    if draining {
-                        *phase = Phase::Late;
-                    }
-                    draining
-                });
+        Ok(serving.drain().await)
+    }
+
+    fn serving(self) -> Serving {
+        let Self { listener, endpoint, max_connections, drain_timeout, phase, .. } = self;
+        let connections = Connections::new(endpoint, max_connections, drain_timeout, phase.subscribe());
+        Serving { listener, connections, drain_timeout, phase }
+    }
+}
+
+/// A server at work. Its futures have no type: else whoever polls them would compile all that they do.
+struct Serving {
+    listener: Listener,
+    connections: Connections,
+    drain_timeout: Duration,
+    phase: watch::Sender<Phase>,
+}
+
+impl Serving {
+    /// Accepts connections until the server is to end.
+    fn accept(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        let Self { listener, connections, phase, .. } = self;
+        Box::pin(async move {
+            let mut ending = phase.subscribe();
+            tokio::select! {
+                biased;
+                _ = ending.wait_for(|phase| *phase != Phase::Serving) => {}
+                () = connections.accept_all(listener) => {}
             }
-            _ = ending.wait_for(|phase| phase.is_over()) => {}
-        }
-        if !phase.borrow().is_over() {
-            handle.stop();
-        }
-        connections.ended().await;
-        Ok(connections.drained())
+        })
+    }
+
+    /// Ends the connections.
+    fn drain(self) -> Pin<Box<dyn Future<Output = Drained> + Send>> {
+        let Self { listener, mut connections, drain_timeout, phase } = self;
+        drop(listener);
+        Box::pin(async move {
+            let mut ending = phase.subscribe();
+            tokio::select! {
+                biased;
+                () = connections.ended() => {}
+                () = tokio::time::sleep(drain_timeout) => {
+                    phase.send_if_modified(|phase| {
+                        let draining = !phase.is_over();
+                        if draining {
+                            *phase = Phase::Late;
+                        }
+                        draining
+                    });
+                }
+                _ = ending.wait_for(|phase| phase.is_over()) => {}
+            }
+            if !phase.borrow().is_over() {
+                phase.send_replace(Phase::Stopping);
+            }
+            connections.ended().await;
+            connections.drained()
+        })
     }
 }
 

@@ -81,13 +81,19 @@ where
     D: Deserializer<'de>,
     S: Source<'de>,
 {
+    within(deserializer, source, |guarded| T::deserialize(guarded))
+}
+
+/// The same for whoever reads the value in another way.
+#[inline]
+pub(super) fn within<D, S, R>(deserializer: D, source: &S, read: impl FnOnce(Guarded<'_, D, S>) -> R) -> R {
     let budget = Budget { source, empty: Cell::new(0) };
     let scope = Scope { budget: &budget, depth: DEPTH, claimed: 0 };
-    T::deserialize(scope.wrap(deserializer))
+    read(scope.wrap(deserializer))
 }
 
 /// A deserializer, seed or enum of the codec or of a type, within a scope.
-struct Guarded<'g, T, S> {
+pub(super) struct Guarded<'g, T, S> {
     inner: T,
     scope: Scope<'g, S>,
 }
