@@ -105,8 +105,8 @@ fn arguments(ty: &Type) -> Vec<&Type> {
 }
 
 /// The types that have to be `Serialize` and `Deserialize`, so that this one is: what is in a reference, a tuple, a
-/// slice, a `Vec`, an `Option`, a `Box` or a `Result`. Of any other type only the compiler knows what it asks of what is
-/// in it.
+/// slice, a `Vec`, an `Option`, a `Box` or a `Result`. Of any other type only the compiler knows what it asks of its
+/// parts.
 pub(crate) fn traveling(ty: &Type) -> Vec<&Type> {
     let inner = match bare(ty) {
         Type::Reference(reference) => vec![&*reference.elem],
