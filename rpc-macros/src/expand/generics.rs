@@ -1,5 +1,5 @@
 //! The parameters of a service that has some: those of the trait, and in the client one for each associated type.
-//! Bounds stand where types travel, and nowhere else.
+//! Beside the trait's own, bounds stand where types travel.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use syn::{
 
 use super::value::Typed;
 use crate::{
-    model::{Item, Lend, Method, Output, Parameter, Service, Shape, Value},
+    model::{Argument, Item, Lend, Method, Output, Service, Shape, Value},
     parse,
     scope::{self, Associated, Written},
 };
@@ -187,7 +187,7 @@ impl Where {
         for predicate in &method.predicates {
             clause.add_unless_self(written.predicate(predicate));
         }
-        let (sent, received) = (quote!(#runtime::__private::Serialize), quote!(#runtime::__private::DeserializeOwned));
+        let (sent, received) = (quote!(#runtime::__private::Sent), quote!(#runtime::__private::Received));
         for argument in method.arguments().filter(|argument| !argument.bulk) {
             clause.each(service, written, &argument.written, &sent);
         }
@@ -204,9 +204,9 @@ impl Where {
     /// What the server's row of a method asks.
     fn serve(&mut self, service: &Service, written: &Written<'_>, method: &Method) {
         let runtime = &service.runtime;
-        let (received, sent) = (quote!(#runtime::__private::DeserializeOwned), quote!(#runtime::__private::Serialize));
+        let (received, sent) = (quote!(#runtime::__private::Received), quote!(#runtime::__private::Sent));
         for argument in method.arguments() {
-            let sync = (argument.lend != Lend::Move).then(|| quote!(+ ::core::marker::Sync));
+            let sync = sync(argument);
             let bound = quote!(#received + ::core::marker::Send #sync + 'static);
             self.each(service, written, &argument.owned, &bound);
         }
@@ -232,9 +232,10 @@ impl Where {
             }
             Shape::Alias { .. } => {
                 let typed = Typed::new(&service.runtime, &service.scope, written, value);
-                let (ok, error) = (typed.ok(), typed.own_error());
+                let (runtime, ok, error) = (&service.runtime, typed.ok(), typed.own_error());
                 self.add(parse_quote!(#ok: #bound));
-                self.add(parse_quote!(#error: #bound));
+                // Whether it is `Status` is asked by a trait, which asks for this.
+                self.add(parse_quote!(#error: #bound + #runtime::__private::Sent));
             }
         }
     }
@@ -263,14 +264,18 @@ impl Where {
 /// Bounds that a default body needs so that its future can be sent, which holds the arguments.
 pub(super) fn sendable(service: &Service, method: &Method) -> Vec<WherePredicate> {
     let mut predicates = Vec::new();
-    for parameter in &method.parameters {
-        let Parameter::Argument(argument) = parameter else { continue };
-        let sync = (argument.lend != Lend::Move).then(|| quote!(+ ::core::marker::Sync));
+    for argument in method.arguments() {
+        let sync = sync(argument);
         for ty in parse::traveling(&argument.written).into_iter().filter(|ty| service.scope.is_in(ty)) {
             predicates.push(parse_quote!(#ty: ::core::marker::Send #sync));
         }
     }
     predicates
+}
+
+/// What is lent is shared between the future and whoever polls it.
+fn sync(argument: &Argument) -> Option<TokenStream> {
+    (argument.lend != Lend::Move).then(|| quote!(+ ::core::marker::Sync))
 }
 
 /// The trait's own bounds, as predicates.
@@ -287,6 +292,6 @@ fn own(service: &Service) -> Vec<WherePredicate> {
 
 /// A name for the implementation: this one, or another if a parameter of the trait has it.
 pub(super) fn implementation(service: &Service, name: &str) -> Ident {
-    let taken = service.source.generics.type_params().any(|parameter| parameter.ident == name);
+    let taken = service.source.generics.params.iter().filter_map(argument).any(|parameter| parameter == name);
     Ident::new(if taken { "__Implementation" } else { name }, Span::call_site())
 }

@@ -213,3 +213,88 @@ async fn a_client_is_made_of_what_is_behind_dyn() {
     assert_eq!(client.of(&3).await.unwrap(), 1);
     assert_eq!(client.twice(3).await.unwrap(), (3, 3));
 }
+
+/// A constant with the name of the server's parameter, and an error that is a parameter, under an alias.
+#[rpc_service]
+trait Ring<const S: usize> {
+    async fn turn(&self, by: [u8; S]) -> usize;
+}
+
+impl Ring<3> for Here {
+    async fn turn(&self, by: [u8; 3]) -> usize {
+        by.len()
+    }
+}
+
+type KeyResult<K> = Result<u8, K>;
+
+#[rpc_service]
+trait Keys<K> {
+    async fn find(&self, key: K) -> KeyResult<K>;
+}
+
+impl Keys<String> for Here {
+    async fn find(&self, key: String) -> KeyResult<String> {
+        Err(key)
+    }
+}
+
+/// Nothing is asked of a served implementation but what its methods ask.
+#[rpc_service]
+trait Copied {
+    async fn copy(&self) -> u8
+    where
+        Self: Clone;
+    async fn sum(&self, arguments: Streaming<u8>) -> u8;
+    fn echo(&self, encode: u8, sent: Streaming<u8>) -> impl Stream<Item = u8>;
+}
+
+#[derive(Clone)]
+struct Cloned;
+
+impl Copied for Cloned {
+    async fn copy(&self) -> u8 {
+        1
+    }
+
+    async fn sum(&self, mut arguments: Streaming<u8>) -> u8 {
+        arguments.next().await.and_then(Result::ok).unwrap_or_default()
+    }
+
+    fn echo(&self, encode: u8, sent: Streaming<u8>) -> impl Stream<Item = u8> {
+        sent.map(move |number| number.unwrap_or_default() + encode)
+    }
+}
+
+#[tokio::test]
+async fn what_generated_code_names_its_own_way_is_free_for_users() {
+    assert_eq!(RingClient::<3>::from_service(Here).turn([1, 2, 3]).await.unwrap(), 3);
+    let missing = KeysClient::<String>::from_service(Here).find("a".to_owned()).await.unwrap_err();
+    assert_eq!(missing.service().unwrap(), "a");
+    let copied = CopiedClient::from_service(Cloned);
+    assert_eq!(copied.copy().await.unwrap(), 1);
+    assert_eq!(copied.sum(stream::iter([7])).await.unwrap(), 7);
+    assert_eq!(copied.echo(1, stream::iter([7])).await.unwrap().next().await.unwrap().unwrap(), 8);
+}
+
+/// What an associated type is called stands in a bound as well.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Unit(u8);
+
+#[rpc_service]
+trait Measures<K: Into<Unit> + Send> {
+    type Unit;
+    async fn measure(&self, key: K) -> Self::Unit;
+}
+
+impl Measures<Unit> for Here {
+    type Unit = u64;
+    async fn measure(&self, key: Unit) -> u64 {
+        key.0.into()
+    }
+}
+
+#[tokio::test]
+async fn an_associated_type_may_be_named_like_a_type_in_a_bound() {
+    assert_eq!(MeasuresClient::<Unit, u64>::from_service(Here).measure(Unit(7)).await.unwrap(), 7);
+}
