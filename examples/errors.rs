@@ -10,7 +10,7 @@ trait Library {
     async fn lend(&self, title: &str) -> Result<u32, LendError>;
     /// A status: for everything else, with a code that everybody understands.
     async fn shelf(&self, title: &str) -> Result<String, Status>;
-    /// Calls `shelf` in turn.
+    /// Asks `shelf` for each title.
     async fn catalogue(&self, titles: Vec<String>) -> Result<Vec<String>, Status>;
 }
 
@@ -36,7 +36,7 @@ impl Library for Books {
     async fn catalogue(&self, titles: Vec<String>) -> Result<Vec<String>, Status> {
         let mut shelves = Vec::new();
         for title in titles {
-            // A status can be handed up; of one that a call to elsewhere ended with, code and message are.
+            // `?` hands a status up. Of one that came from a call elsewhere, code and message stay.
             shelves.push(self.shelf(&title).await?);
         }
         Ok(shelves)

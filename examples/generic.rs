@@ -1,5 +1,5 @@
 //! One trait for stores of every kind: type parameters, an associated type, and two instances on one server, each under
-//! a name of its own.
+//! a name of its own: `cargo run --example generic`
 
 use std::{
     collections::BTreeMap,
@@ -10,17 +10,14 @@ use rpc_runtime::{prelude::*, testing};
 
 #[rpc_service]
 trait Store<K, V> {
-    /// What a change is told by.
+    /// What a change is known by.
     type Version;
 
     async fn get(&self, key: &K) -> Option<V>;
     async fn put(&self, key: K, value: V) -> Self::Version;
 
     /// What is under the key, or this.
-    async fn get_or(&self, key: K, default: V) -> V
-    where
-        V: Send,
-    {
+    async fn get_or(&self, key: K, default: V) -> V {
         self.get(&key).await.unwrap_or(default)
     }
 }

@@ -26,18 +26,14 @@ async fn main() -> Result<(), CallError<JobError>> {
     let mut attached = jobs.run(u64::MAX).await?;
     println!("the second is {:?}", attached.next().await.transpose()?);
     let last = jobs.submit(1_000).await?;
-    match jobs.submit(1).await {
-        Err(CallError::Service(JobError::Full)) => println!("there is no room for a fourth"),
-        other => return other.map(drop),
-    }
+    let refused = jobs.submit(1).await;
+    assert!(matches!(refused, Err(CallError::Service(JobError::Full))), "there is no room for a fourth: {refused:?}");
 
     // The one is cancelled by its number, the other by dropping what follows it; else the last would never run.
     jobs.cancel(endless).await?;
     drop(attached);
     println!("the last has found {} primes", jobs.result(last).await?);
-    match jobs.result(endless).await {
-        Err(CallError::Service(JobError::Cancelled)) => println!("the endless one has no result"),
-        other => return other.map(drop),
-    }
+    let cancelled = jobs.result(endless).await;
+    assert!(matches!(cancelled, Err(CallError::Service(JobError::Cancelled))), "it has no result: {cancelled:?}");
     Ok(())
 }

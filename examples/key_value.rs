@@ -25,10 +25,8 @@ async fn main() -> Result<(), CallError<StoreError>> {
     for _ in 0..3 {
         println!("watched: {:?}", users.next().await.transpose()?);
     }
-    match store.get("user/2").await {
-        Err(CallError::Service(StoreError::NoSuchKey(key))) => println!("there is no {key}"),
-        other => return other.map(drop),
-    }
+    let missing = store.get("user/2").await;
+    assert!(matches!(missing, Err(CallError::Service(StoreError::NoSuchKey(_)))), "it was deleted: {missing:?}");
 
     // Writers go on although nobody reads: first the watcher's window fills, then what the store keeps.
     let value = "x".repeat(1_000);

@@ -18,10 +18,8 @@ async fn main() -> Result<(), CallError<NameTaken>> {
     let mut hears = ada.join("Ada".to_owned(), said).await?;
     let bob_hears = bob.join("Bob".to_owned(), streams::iter(["Hello!".to_owned()])).await?;
     println!("online: {:?}", ada.online().await?);
-    match bob.join("Ada".to_owned(), streams::empty::<String>()).await.map(drop) {
-        Err(CallError::Service(NameTaken)) => println!("there is an Ada already"),
-        other => return other,
-    }
+    let taken = bob.join("Ada".to_owned(), streams::empty::<String>()).await.map(drop);
+    assert!(matches!(taken, Err(CallError::Service(NameTaken))), "there is an Ada already: {taken:?}");
     for _ in 0..3 {
         println!("Ada hears {:?}", hears.next().await.transpose()?);
     }

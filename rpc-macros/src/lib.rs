@@ -147,6 +147,11 @@ use proc_macro::TokenStream;
 /// # }
 /// ```
 ///
+/// The client's parameter for `type Item` is called `Item`, or `SelfItem` where that name is taken; `from_service` and
+/// `from_arc` infer it, `new` and `named` have to be told. A method's `where` clause is asked of every implementation that is
+/// served, and not only where the method is called. Default streams, and every default below `#[async_trait]`, have no
+/// bounds but yours. An error that is a parameter can not be `Status`, which does not travel as a value does.
+///
 /// Generic methods, lifetimes of the trait and associated types with parameters are refused: both ends have to know a
 /// method's types. Supertraits, constants and associated types are left as they are, and the methods of a supertrait are no
 /// part of the service.
@@ -215,7 +220,7 @@ use proc_macro::TokenStream;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Status> {
 /// let chosen: Arc<dyn Store> = Arc::new(Empty);
-/// let store = StoreClient::new(Channel::in_process(StoreServer::from_arc(chosen)));
+/// let store = StoreClient::from_arc(chosen);
 /// assert!(!store.has("a").await?);
 /// # Ok(())
 /// # }

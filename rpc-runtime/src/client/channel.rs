@@ -104,7 +104,7 @@ impl Channel {
         Self::builder().lazy(address)
     }
 
-    /// A channel to a service in this process, without a connection: what a client's `from_service` makes. For an
+    /// A channel to a service in this process, without a connection: what a client's `from_service` and `from_arc` make. For an
     /// implementation that is shared, or behind `dyn`, give it `FooServer::from_arc(..)`.
     ///
     /// Everything else is as over a connection: arguments and replies go through the codec, within

@@ -20,13 +20,13 @@ pub(super) type DecodeBorrowed<'de, T> = fn(CodecKind, &'de [u8]) -> Result<T, D
 /// A type that is asked.
 pub struct Probe<T>(Receivable<T>);
 
-/// It is not both `Serialize` and `Deserialize`: perhaps the latter.
+/// Asked next: it is not both `Serialize` and `Deserialize`, but perhaps the latter.
 pub struct Receivable<T>(Sendable<T>);
 
-/// Nor that: perhaps the former.
+/// Asked next: it is not that, but perhaps the former.
 pub struct Sendable<T>(Neither<T>);
 
-/// Nor that.
+/// Asked last: it is neither.
 pub struct Neither<T>(PhantomData<fn() -> T>);
 
 impl<T> Probe<T> {

@@ -50,7 +50,7 @@ impl<E> Receivable<E> {
     }
 }
 
-/// The error type of a method that returns `Result<_, Status>`, whoever's `Status` that is.
+/// The error of a method, as its client gets it: a `CallError` of it, or `Status`.
 pub trait MethodError {
     /// How a client's call fails.
     type Error;
@@ -108,9 +108,9 @@ impl<T> Kind<Result<T, Status>> {
 
 /// The answer for all other types.
 pub trait OtherKind {
-    /// It is none.
+    /// It is not a `Result`.
     const IS_RESULT: bool = false;
-    /// It is none.
+    /// Its error is not a `Status`.
     const IS_STATUS: bool = false;
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures_util::stream as streams;
-use rpc_runtime::{CallError, Channel, Code, Status, prelude::*, stream};
+use rpc_runtime::{CallError, Code, Status, prelude::*, stream};
 use serde::{Deserialize, Serialize};
 
 use super::{refused, take, within};
@@ -174,7 +174,7 @@ async fn a_mock_whose_stream_panics_is_an_internal_error_with_its_words() {
 async fn a_mock_that_the_test_keeps_can_be_asked_afterwards() {
     let (_push, pushed) = stream::channel(1);
     let mock = Arc::new(Mock { pushed: Mutex::new(Some(pushed)) });
-    let station = StationClient::new(Channel::in_process(StationServer::from_arc(mock.clone())));
+    let station = StationClient::from_arc(mock.clone());
     let _opened = station.open("here").await.unwrap();
     assert!(mock.pushed.lock().unwrap().is_none());
 }
