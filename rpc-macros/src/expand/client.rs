@@ -12,7 +12,7 @@ use super::{
     value::Typed,
 };
 use crate::{
-    model::{Argument, Item, Lend, Method, Opening, Output, Parameter, Service, Streaming},
+    model::{Argument, Item, Method, Opening, Output, Parameter, Service, Streaming},
     parse,
     scope::Written,
 };
@@ -248,11 +248,7 @@ fn call(service: &Service, names: &Names, written: &Written<'_>, method: &Method
 /// An argument as it is encoded.
 fn encoded(service: &Service, argument: &Argument) -> TokenStream {
     let (runtime, name) = (&service.runtime, &argument.name);
-    match (argument.bulk, argument.lend) {
-        (false, _) => quote!(#name),
-        (true, Lend::Borrow) => quote!(#runtime::__private::Bulk(&#name[..])),
-        (true, _) => quote!(#runtime::__private::Bulk(#name)),
-    }
+    if argument.bulk { quote!(#runtime::__private::Bulk(#name)) } else { quote!(#name) }
 }
 
 /// What can be called in place of a method with a mistake, so that its calls are no mistakes too.

@@ -345,6 +345,7 @@ impl<'a> Local<'a> {
             Lend::Borrow => quote!(&#name),
             Lend::AsRef => quote!(#name.as_ref()),
             Lend::AsDeref => quote!(#name.as_deref()),
+            Lend::Cow => quote!(::std::borrow::Cow::Owned(#name)),
         }
     }
 }

@@ -36,18 +36,28 @@ pub(super) fn is_named(ty: &Type, wanted: &str) -> bool {
     name(ty).is_some_and(|name| name == wanted)
 }
 
-/// `Vec<u8>` or `Bytes`.
+/// Whether a value of this type travels in bulk: `Bytes`, `Vec<u8>`, `Box<[u8]>`, or an `Option` of one of them.
 pub(super) fn is_bytes(ty: &Type) -> bool {
-    if is_named(ty, "Bytes") {
-        return true;
+    match (name(ty), &arguments(ty)[..]) {
+        (Some(name), []) => name == "Bytes",
+        (Some(name), [element]) if name == "Vec" => is_byte(element),
+        (Some(name), [slice]) if name == "Box" => is_byte_slice(slice),
+        (Some(name), [inner]) if name == "Option" => is_bytes(inner),
+        _ => false,
     }
-    let Type::Path(path) = bare(ty) else { return false };
-    let Some(last) = path.path.segments.last().filter(|last| last.ident == "Vec") else { return false };
-    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return false };
-    matches!(
-        (arguments.args.first(), arguments.args.len()),
-        (Some(GenericArgument::Type(Type::Path(element))), 1) if element.path.is_ident("u8")
-    )
+}
+
+/// Whether the type is `Cow<'_, [u8]>`.
+pub(super) fn is_byte_cow(ty: &Type) -> bool {
+    is_named(ty, "Cow") && matches!(arguments(ty)[..], [slice] if is_byte_slice(slice))
+}
+
+fn is_byte_slice(ty: &Type) -> bool {
+    matches!(bare(ty), Type::Slice(slice) if is_byte(&slice.elem))
+}
+
+fn is_byte(ty: &Type) -> bool {
+    matches!(bare(ty), Type::Path(path) if path.qself.is_none() && path.path.get_ident().is_some_and(|it| it.unraw() == "u8"))
 }
 
 /// The type with `()` in the place of this argument of it, which is found by its address.

@@ -56,7 +56,10 @@ impl<T: DeserializeOwned> Probe<T> {
 }
 
 /// How bytes are encoded in one piece.
-pub fn bulk_encoder<T: AsRef<[u8]>>() -> Encode<T> {
+pub fn bulk_encoder<T>() -> Encode<T>
+where
+    for<'a> Bulk<&'a T>: Serialize,
+{
     |codec, bytes, out| codec.encode(&Bulk(bytes), out)
 }
 
