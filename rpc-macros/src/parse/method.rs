@@ -3,7 +3,7 @@
 use proc_macro2::Ident;
 use syn::{
     FnArg, GenericParam, Lifetime, LitStr, Pat, ReceiverKind, ReturnType, Safety, Signature, TraitItem, TraitItemFn,
-    WherePredicate, ext::IdentExt, spanned::Spanned,
+    Type, TypeReference, WherePredicate, ext::IdentExt, spanned::Spanned,
 };
 
 use super::{argument, attributes, streams, types};
@@ -13,6 +13,7 @@ use crate::{
     options::MethodOptions,
     rename::Rename,
     scope::Scope,
+    text,
 };
 
 /// As many as serde takes in one tuple.
@@ -105,7 +106,7 @@ pub(super) fn is_expanded_async_trait(item: &TraitItem) -> bool {
 fn check_qualifiers(sig: &Signature, errors: &mut Errors) {
     // With a stream it depends on how that begins.
     if sig.asyncness.is_none() && !streams::is_returned(&sig.output) {
-        errors.at(sig.fn_token, "a method of a service is an `async fn`: put `async` before `fn`");
+        check_future(sig, errors);
     }
     if let Safety::Unsafe(token) = &sig.safety {
         errors.at(token, "a method of a service can not be unsafe");
@@ -117,6 +118,22 @@ fn check_qualifiers(sig: &Signature, errors: &mut Errors) {
         if !matches!(parameter, GenericParam::Lifetime(_)) {
             let text = "a method of a service can not be generic: both ends have to know its types; name them";
             errors.at(parameter, text);
+        }
+    }
+}
+
+/// A plain `fn`, which may return a future that it makes itself.
+fn check_future(sig: &Signature, errors: &mut Errors) {
+    const WANTED: &str = "a method of a service is an `async fn`";
+    let future = match &sig.output {
+        ReturnType::Type(_, ty) => streams::future(ty).map(|output| (ty, output)),
+        ReturnType::Default => None,
+    };
+    match future {
+        None => errors.at(sig.fn_token, format!("{WANTED}: put `async` before `fn`")),
+        Some((future, output)) => {
+            let (name, output) = (&sig.ident, text::of_type(output));
+            errors.at(future, format!("{WANTED}: write `async fn {name}(..) -> {output}` in place of the future"));
         }
     }
 }
@@ -137,9 +154,23 @@ fn receiver(sig: &Signature, errors: &mut Errors) -> Option<Lifetime> {
         ReceiverKind::Reference(_, _, Some(token)) => {
             errors.at(token, format!("{WANTED}: its calls run at the same time; put what they change behind a lock"));
         }
+        ReceiverKind::Typed(_, ty) => match written_out(ty) {
+            Some(reference) => return reference.lifetime.clone(),
+            None => errors.at(receiver, WANTED),
+        },
         _ => errors.at(receiver, WANTED),
     }
     None
+}
+
+/// The type of `self: &Self`, which is `&self`.
+fn written_out(ty: &Type) -> Option<&TypeReference> {
+    match types::bare(ty) {
+        Type::Reference(reference) if reference.mutability.is_none() && types::is_named(&reference.elem, "Self") => {
+            Some(reference)
+        }
+        _ => None,
+    }
 }
 
 /// What stands after `&self`; `None` when something of it was reported, by us or by the compiler.

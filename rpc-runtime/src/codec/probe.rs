@@ -154,6 +154,39 @@ impl<T> Receivable<T> {
     }
 }
 
+impl<E: DeserializeOwned> Receivable<E> {
+    /// In the place of an error, it has to travel like any other type.
+    pub fn error(&self) -> Probe<E> {
+        Probe::NEW
+    }
+}
+
+impl<E: Serialize> Sendable<E> {
+    /// Likewise.
+    pub fn error(&self) -> Probe<E> {
+        Probe::NEW
+    }
+}
+
+impl<E> Neither<E> {
+    /// It may be one of a library, for which no derive is a cure.
+    pub fn error(&self) -> Underived<E> {
+        Underived(PhantomData)
+    }
+}
+
+/// The error of a method, if it has neither of the traits.
+pub struct Underived<E>(PhantomData<fn() -> E>);
+
+impl<E> Underived<E> {
+    /// Says what is missing.
+    pub fn travels(&self)
+    where
+        E: TravelsAsError,
+    {
+    }
+}
+
 /// A type that can be sent.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can not be sent: it does not implement `serde::Serialize`",
@@ -187,6 +220,18 @@ pub trait Travels {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> Travels for T {}
+
+/// An error that can be sent and received.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can not travel as an error: it implements neither `serde::Serialize` nor `serde::Deserialize`",
+    label = "the server sends this, the client receives it",
+    note = "if it is yours, add `#[derive(serde::Serialize, serde::Deserialize)]` to it and to what is in it",
+    note = "if it is not, return an `enum` of your own, or a `Status`: `Status::internal(error.to_string())`"
+)]
+pub trait TravelsAsError {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> TravelsAsError for T {}
 
 /// An argument that is decoded without being copied out of the body.
 #[diagnostic::on_unimplemented(
