@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
-use syn::{FnArg, Path, parse_quote};
+use proc_macro2::{Ident, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::{FnArg, parse_quote};
 
 use super::{
     Names, at, at_arguments, beside_trait, deprecation,
     generics::{self, Where, arguments, declared, introduced, phantom},
+    located,
     value::Typed,
 };
 use crate::{
@@ -192,15 +193,6 @@ fn parameter(Service { runtime, .. }: &Service, written: &Written<'_>, parameter
             quote_spanned!(span=> #name: #items + ::core::marker::Send + 'static)
         }
     }
-}
-
-/// The path with another place, but the names that it had.
-fn located(path: &Path, place: Span) -> TokenStream {
-    let tokens = path.to_token_stream().into_iter().map(|mut token| {
-        token.set_span(token.span().located_at(place));
-        token
-    });
-    tokens.collect()
 }
 
 /// What a client gets of a value, and the error that it may get in its stead.

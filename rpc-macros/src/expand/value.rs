@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::{Path, Type};
 
-use super::at;
+use super::{at, located};
 use crate::{
     model::{Outcome, Shape, Value},
     scope::{Scope, Written},
@@ -68,7 +68,7 @@ impl<'a> Typed<'a> {
                 })
             }
             Shape::Alias { .. } if self.is_generic => {
-                let own = self.own_error();
+                let (own, runtime) = (self.own_error(), located(runtime, at(&self.ty)));
                 Some(quote_spanned!(at(&self.ty)=> #runtime::__private::ErrorOf<#own>))
             }
             Shape::Alias { certain, .. } => Some(self.projected(*certain, "Error")),
@@ -80,11 +80,12 @@ impl<'a> Typed<'a> {
     fn projected(&self, certain: bool, part: &str) -> TokenStream {
         let (runtime, ty) = (self.runtime, &self.ty);
         let span = at(ty);
-        let part = syn::Ident::new(part, span);
+        // Messages of one place and text are one.
+        let (part, runtime) = (syn::Ident::new(part, span), located(runtime, span));
         if self.is_generic {
             return quote_spanned!(span=> <#ty as #runtime::__private::Outcome>::#part);
         }
-        let returned = returned(runtime, ty, certain);
+        let returned = returned(self.runtime, ty, certain);
         quote_spanned!(span=> <#returned as #runtime::__private::Returns<#ty>>::#part)
     }
 
@@ -93,6 +94,7 @@ impl<'a> Typed<'a> {
         let (runtime, ty) = (self.runtime, &self.ty);
         match &self.value.shape {
             Shape::Alias { .. } if self.is_generic => {
+                let runtime = located(runtime, at(ty));
                 quote_spanned!(at(ty)=> #runtime::__private::Outcome::into_result(#expression))
             }
             Shape::Alias { certain, .. } => {

@@ -2,8 +2,8 @@
 
 use proc_macro2::Ident;
 use syn::{
-    FnArg, GenericParam, Lifetime, LitStr, Pat, ReceiverKind, ReturnType, Safety, Signature, TraitItem, TraitItemFn,
-    Type, TypeReference, WherePredicate, ext::IdentExt, spanned::Spanned,
+    FnArg, GenericParam, Lifetime, LitStr, Pat, ReceiverKind, ReturnType, Safety, Signature, Token, TraitItem,
+    TraitItemFn, Type, WherePredicate, ext::IdentExt, spanned::Spanned,
 };
 
 use super::{argument, attributes, streams, types};
@@ -105,8 +105,8 @@ pub(super) fn is_expanded_async_trait(item: &TraitItem) -> bool {
 
 fn check_qualifiers(sig: &Signature, errors: &mut Errors) {
     // With a stream it depends on how that begins.
-    if sig.asyncness.is_none() && !streams::is_returned(&sig.output) {
-        check_future(sig, errors);
+    if sig.asyncness.is_none() && !streams::is_returned(&sig.output) && future(sig).is_none() {
+        errors.at(sig.fn_token, "a method of a service is an `async fn`: put `async` before `fn`");
     }
     if let Safety::Unsafe(token) = &sig.safety {
         errors.at(token, "a method of a service can not be unsafe");
@@ -122,22 +122,6 @@ fn check_qualifiers(sig: &Signature, errors: &mut Errors) {
     }
 }
 
-/// A plain `fn`, which may return a future that it makes itself.
-fn check_future(sig: &Signature, errors: &mut Errors) {
-    const WANTED: &str = "a method of a service is an `async fn`";
-    let future = match &sig.output {
-        ReturnType::Type(_, ty) => streams::future(ty).map(|output| (ty, output)),
-        ReturnType::Default => None,
-    };
-    match future {
-        None => errors.at(sig.fn_token, format!("{WANTED}: put `async` before `fn`")),
-        Some((future, output)) => {
-            let (name, output) = (&sig.ident, text::of_type(output));
-            errors.at(future, format!("{WANTED}: write `async fn {name}(..) -> {output}` in place of the future"));
-        }
-    }
-}
-
 fn predicates(sig: &Signature) -> Vec<WherePredicate> {
     sig.generics.where_clause.iter().flat_map(|clause| clause.predicates.iter().cloned()).collect()
 }
@@ -149,25 +133,26 @@ fn receiver(sig: &Signature, errors: &mut Errors) -> Option<Lifetime> {
         errors.at(&sig.ident, WANTED);
         return None;
     };
-    match &receiver.kind {
-        ReceiverKind::Reference(_, lifetime, None) => return lifetime.clone(),
-        ReceiverKind::Reference(_, _, Some(token)) => {
+    let lent = match &receiver.kind {
+        ReceiverKind::Reference(_, lifetime, token) => Some((lifetime, token)),
+        ReceiverKind::Typed(_, ty) => written_out(ty),
+        _ => None,
+    };
+    match lent {
+        Some((lifetime, None)) => return lifetime.clone(),
+        Some((_, Some(token))) => {
             errors.at(token, format!("{WANTED}: its calls run at the same time; put what they change behind a lock"));
         }
-        ReceiverKind::Typed(_, ty) => match written_out(ty) {
-            Some(reference) => return reference.lifetime.clone(),
-            None => errors.at(receiver, WANTED),
-        },
-        _ => errors.at(receiver, WANTED),
+        None => errors.at(receiver, WANTED),
     }
     None
 }
 
-/// The type of `self: &Self`, which is `&self`.
-fn written_out(ty: &Type) -> Option<&TypeReference> {
+/// The parts of `self: &'a mut Self`, which is `&'a mut self`.
+fn written_out(ty: &Type) -> Option<(&Option<Lifetime>, &Option<Token![mut]>)> {
     match types::bare(ty) {
-        Type::Reference(reference) if reference.mutability.is_none() && types::is_named(&reference.elem, "Self") => {
-            Some(reference)
+        Type::Reference(reference) if types::is_named(&reference.elem, "Self") => {
+            Some((&reference.lifetime, &reference.mutability))
         }
         _ => None,
     }
@@ -215,8 +200,25 @@ fn output(sig: &Signature, style: Style, scope: &Scope, errors: &mut Errors) -> 
     if streams::is_returned(&sig.output) {
         return streams::output(sig, ty, style, scope, errors);
     }
+    if let Some(given) = future(sig) {
+        let (name, given) = (&sig.ident, text::of_type(given));
+        let arrow = if given == "()" { String::new() } else { format!(" -> {given}") };
+        errors.at(
+            ty,
+            format!(
+                "a method of a service is an `async fn`: write `async fn {name}(..){arrow}` in place of the future"
+            ),
+        );
+        return None;
+    }
     types::check_output(ty, scope, errors);
     Some(Output::Value(Box::new(types::value(ty))))
+}
+
+/// What the method's future gives, if it returns one that it makes itself.
+fn future(sig: &Signature) -> Option<&Type> {
+    let ReturnType::Type(_, ty) = &sig.output else { return None };
+    streams::future(ty)
 }
 
 fn is_streaming(parameters: Option<&[Parameter]>, output: Option<&Output>) -> bool {

@@ -15,7 +15,7 @@ pub(crate) type Encode<T> = fn(CodecKind, &T, &mut Vec<u8>) -> Result<(), Encode
 /// How a value is read from a body.
 pub(crate) type Decode<T> = fn(CodecKind, &[u8]) -> Result<T, DecodeError>;
 /// How a value is read from a body that it borrows from.
-pub(super) type DecodeBorrowed<'de, T> = fn(CodecKind, &'de [u8]) -> Result<T, DecodeError>;
+pub(crate) type DecodeBorrowed<'de, T> = fn(CodecKind, &'de [u8]) -> Result<T, DecodeError>;
 
 /// A type that is asked.
 pub struct Probe<T>(Receivable<T>);
@@ -51,6 +51,22 @@ impl<T: DeserializeOwned> Probe<T> {
     /// How it is decoded.
     #[inline]
     pub fn decoder(&self) -> Decode<T> {
+        |codec, body| codec.decode(body)
+    }
+}
+
+/// A type that is asked how it is decoded from a body that it borrows from.
+pub struct Lender<'de, T>(Receivable<T>, PhantomData<fn(&'de ())>);
+
+impl<T> Lender<'_, T> {
+    /// The question.
+    pub const NEW: Self = Self(Receivable(Sendable(Neither(PhantomData))), PhantomData);
+}
+
+impl<'de, T: Deserialize<'de>> Lender<'de, T> {
+    /// How it is decoded.
+    #[inline]
+    pub fn lent_decoder(&self) -> DecodeBorrowed<'de, T> {
         |codec, body| codec.decode(body)
     }
 }
@@ -100,6 +116,41 @@ impl<T> Unreported<T> {
 impl<T: Serialize + DeserializeOwned> Probe<T> {
     /// Asserts that it can be sent and received.
     pub fn travels(&self) {}
+}
+
+impl<T> Receivable<T> {
+    /// How it is decoded from a body that it borrows from.
+    pub fn lent_decoder<'de>(&self) -> DecodeBorrowed<'de, T> {
+        |_, _| unreported::<T, _>()
+    }
+}
+
+// Of a type that borrows, no more can be asked than for one lifetime: the longest.
+impl<T: Serialize> Probe<T> {
+    /// Asserts that it can be received, if only lent.
+    pub fn is_lent(&self)
+    where
+        T: Borrowed<'static>,
+    {
+    }
+}
+
+impl<T: Deserialize<'static>> Receivable<T> {
+    /// Says what is missing.
+    pub fn is_lent(&self)
+    where
+        T: Sent,
+    {
+    }
+}
+
+impl<T> Sendable<T> {
+    /// Says what is missing.
+    pub fn is_lent(&self)
+    where
+        T: Travels,
+    {
+    }
 }
 
 impl<T: DeserializeOwned> Receivable<T> {
@@ -240,17 +291,20 @@ impl<T: Serialize + DeserializeOwned> TravelsAsError for T {}
     note = "add `#[derive(serde::Deserialize)]` to it; what it borrows has to be `&str`, `&[u8]`, a `Cow`, or marked \
             with `#[serde(borrow)]`"
 )]
-pub trait Borrowed<'de>: Sized {
-    /// How it is decoded.
-    const DECODE: DecodeBorrowed<'de, Self>;
-}
+pub trait Borrowed<'de> {}
 
 #[diagnostic::do_not_recommend]
-impl<'de, T: Deserialize<'de>> Borrowed<'de> for T {
-    const DECODE: DecodeBorrowed<'de, Self> = |codec, body| codec.decode(body);
-}
+impl<'de, T: Deserialize<'de>> Borrowed<'de> for T {}
 
 impl<T> Deref for Probe<T> {
+    type Target = Receivable<T>;
+
+    fn deref(&self) -> &Receivable<T> {
+        &self.0
+    }
+}
+
+impl<T> Deref for Lender<'_, T> {
     type Target = Receivable<T>;
 
     fn deref(&self) -> &Receivable<T> {
