@@ -10,8 +10,8 @@ pub struct Bytes {
 
 #[rpc_service]
 trait Disk {
+    async fn reserve(&self, size: Bytes) -> Result<Option<Bytes>, String>;
     async fn free(&self) -> Bytes;
-    async fn reserve(&self, size: Bytes) -> bool;
 }
 
 fn main() {}

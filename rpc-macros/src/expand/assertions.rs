@@ -46,25 +46,31 @@ struct Assertions<'a> {
 
 impl Assertions<'_> {
     fn of_values(&mut self, method: &Method) {
-        for argument in method.arguments().filter(|argument| !argument.bulk) {
-            if argument.borrows {
+        for argument in method.arguments() {
+            if argument.bulk {
+                self.bulk(&argument.owned, &method.cfg);
+            } else if argument.borrows {
                 self.lent(&argument.owned, &method.cfg);
             } else {
                 self.each(&argument.owned, &method.cfg);
             }
         }
-        if let Some(streaming) = method.streaming().filter(|streaming| !streaming.bulk) {
-            self.each(&streaming.item, &method.cfg);
+        match method.streaming() {
+            Some(streaming) if streaming.bulk => self.bulk(&streaming.item, &method.cfg),
+            Some(streaming) => self.each(&streaming.item, &method.cfg),
+            None => {}
         }
         for value in method.values() {
             match &value.shape {
                 Shape::Plain => self.each(&value.ty, &method.cfg),
-                Shape::Outcome(outcome) if !outcome.bulk => self.each(&outcome.ok, &method.cfg),
+                Shape::Bulk => self.bulk(&value.ty, &method.cfg),
+                Shape::Outcome(outcome) if outcome.bulk => self.bulk(&outcome.ok, &method.cfg),
+                Shape::Outcome(outcome) => self.each(&outcome.ok, &method.cfg),
                 Shape::Alias { bulk: false, .. } if !self.service.scope.is_in(&value.ty) => {
                     let ok = self.typed(value).ok();
                     self.add(&value.ty, &ok, &self.probe(&ok), &method.cfg);
                 }
-                Shape::Bulk | Shape::Outcome(_) | Shape::Alias { .. } => {}
+                Shape::Alias { .. } => {}
             }
         }
     }
@@ -90,6 +96,14 @@ impl Assertions<'_> {
             if !self.service.scope.is_in(ty) {
                 self.whole(ty, cfg);
             }
+        }
+    }
+
+    /// A type that travels in bulk, which it is taken for by a name that others can have.
+    fn bulk(&mut self, ty: &Type, cfg: &[Attribute]) {
+        for ty in parse::traveling(ty) {
+            let probe = self.probe(&quote!(#ty));
+            self.assert(ty, &quote!(#ty), &probe, "is_bulk", cfg);
         }
     }
 

@@ -214,11 +214,8 @@ fn call(service: &Service, names: &Names, written: &Written<'_>, method: &Method
     };
     let items = method.streaming().map(|Streaming { name, item, bulk }| {
         let (span, item) = (at(item), written.ty(item));
-        let encode = if *bulk {
-            quote_spanned!(span=> #runtime::__private::bulk_encoder::<#item>())
-        } else {
-            quote_spanned!(span=> #runtime::__private::Probe::<#item>::NEW.encoder())
-        };
+        let encoder = Ident::new(if *bulk { "bulk_encoder" } else { "encoder" }, span);
+        let encode = quote_spanned!(span=> #runtime::__private::Probe::<#item>::NEW.#encoder());
         quote_spanned!(span=> self.client.items::<#item, _>(#name, #encode))
     });
     let (function, rest) = match &method.output {

@@ -305,11 +305,8 @@ impl<'a> Row<'a> {
         let Parameter::Streaming(streaming) = local.parameter else { return None };
         let Streaming { item, bulk, .. } = &**streaming;
         let (runtime, name, span, ty) = (&self.service.runtime, &local.name, at(item), self.written.ty(item));
-        let decode = if *bulk {
-            quote_spanned!(span=> #runtime::__private::bulk_decoder::<#ty>())
-        } else {
-            quote_spanned!(span=> #runtime::__private::Probe::<#ty>::NEW.decoder())
-        };
+        let decoder = Ident::new(if *bulk { "bulk_decoder" } else { "decoder" }, span);
+        let decode = quote_spanned!(span=> #runtime::__private::Probe::<#ty>::NEW.#decoder());
         Some(quote_spanned!(span=> let #name = arguments.streaming::<#ty>(#decode)?;))
     }
 

@@ -144,11 +144,7 @@ impl<'a> Typed<'a> {
 
 fn coder(runtime: &Path, is_bulk: bool, ok: &TokenStream, bulk: &str, plain: &str, value: &Value) -> TokenStream {
     let span = at(&value.ty);
-    if is_bulk {
-        let function = syn::Ident::new(bulk, span);
-        return quote_spanned!(span=> #runtime::__private::#function::<#ok>());
-    }
-    let function = syn::Ident::new(plain, span);
+    let function = syn::Ident::new(if is_bulk { bulk } else { plain }, span);
     quote_spanned!(span=> #runtime::__private::Probe::<#ok>::NEW.#function())
 }
 

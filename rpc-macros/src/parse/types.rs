@@ -142,7 +142,8 @@ fn travels_anyway(ty: &Type) -> bool {
         ["bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "str"];
     let Type::Path(path) = ty else { return false };
     // A borrowed string is decoded as one that is named by its full path.
-    PLAIN.iter().chain(&["u128", "usize", "String"]).any(|name| path.path.is_ident(name))
+    let plain = path.path.get_ident().map(Ident::unraw);
+    plain.is_some_and(|plain| PLAIN.iter().chain(&["u128", "usize", "String"]).any(|name| plain == name))
         || path.path.segments.iter().map(|segment| segment.ident.to_string()).eq(["std", "string", "String"])
 }
 

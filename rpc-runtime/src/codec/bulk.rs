@@ -32,22 +32,12 @@ impl<'de, T: ComesInBulk<'de>> Deserialize<'de> for Bulk<T> {
 }
 
 /// Bytes, or an `Option` of them, that can be encoded in one piece.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` has the name of bytes but is none",
-    label = "give it another name",
-    note = "`Vec<u8>`, `Box<[u8]>` and `bytes::Bytes` travel in one piece, and are known by their names"
-)]
 pub trait GoesInBulk {
     /// Them, as the one value that they are.
     fn serialize_bulk<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
 }
 
 /// Bytes, or an `Option` of them, that can be decoded in one piece.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` has the name of bytes but is none",
-    label = "give it another name",
-    note = "`Vec<u8>`, `Box<[u8]>` and `bytes::Bytes` travel in one piece, and are known by their names"
-)]
 pub trait ComesInBulk<'de>: Sized {
     /// Them, of whatever the codec makes of bytes.
     fn deserialize_bulk<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;

@@ -42,5 +42,5 @@ pub use kind::CodecKind;
 pub(in crate::codec) use messagepack::MessagePack;
 #[cfg(feature = "postcard")]
 pub(in crate::codec) use postcard::Postcard;
+pub use probe::Probe;
 pub(crate) use probe::{Decode, DecodeBorrowed, Encode, Lender, Receivable, unreported};
-pub use probe::{Probe, bulk_decoder, bulk_encoder};

@@ -8,7 +8,10 @@ use std::{convert::Infallible, marker::PhantomData, ops::Deref};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Bulk, CodecKind, DecodeError, EncodeError};
+use super::{
+    Bulk, CodecKind, DecodeError, EncodeError,
+    bulk::{ComesInBulk, GoesInBulk},
+};
 
 /// How a value is appended to a body.
 pub(crate) type Encode<T> = fn(CodecKind, &T, &mut Vec<u8>) -> Result<(), EncodeError>;
@@ -71,20 +74,29 @@ impl<'de, T: Deserialize<'de>> Lender<'de, T> {
     }
 }
 
-/// How bytes are encoded in one piece.
-pub fn bulk_encoder<T>() -> Encode<T>
-where
-    for<'a> Bulk<&'a T>: Serialize,
-{
-    |codec, bytes, out| codec.encode(&Bulk(bytes), out)
+impl<T: GoesInBulk> Probe<T> {
+    /// How bytes are encoded in one piece.
+    #[inline]
+    pub fn bulk_encoder(&self) -> Encode<T> {
+        |codec, bytes, out| codec.encode(&Bulk(bytes), out)
+    }
 }
 
-/// How bytes are decoded in one piece.
-pub fn bulk_decoder<T>() -> Decode<T>
-where
-    Bulk<T>: DeserializeOwned,
-{
-    |codec, body| codec.decode(body).map(|Bulk(bytes)| bytes)
+impl<T: for<'de> ComesInBulk<'de>> Probe<T> {
+    /// How bytes are decoded in one piece.
+    #[inline]
+    pub fn bulk_decoder(&self) -> Decode<T> {
+        |codec, body| codec.decode(body).map(|Bulk(bytes)| bytes)
+    }
+}
+
+impl<T> Probe<T> {
+    /// Asserts that it is what its name says.
+    pub fn is_bulk(&self)
+    where
+        T: TravelsInBulk,
+    {
+    }
 }
 
 /// What is never reached: a type without the traits is reported. If it is not, by a fault of ours, this does not
@@ -97,6 +109,16 @@ impl<T> Receivable<T> {
 
     /// How it is decoded.
     pub fn decoder(&self) -> Decode<T> {
+        |_, _| unreported::<T, _>()
+    }
+
+    /// How it is encoded in one piece.
+    pub fn bulk_encoder(&self) -> Encode<T> {
+        |_, _, _| unreported::<T, _>()
+    }
+
+    /// How it is decoded in one piece.
+    pub fn bulk_decoder(&self) -> Decode<T> {
         |_, _| unreported::<T, _>()
     }
 }
@@ -283,6 +305,17 @@ pub trait TravelsAsError {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> TravelsAsError for T {}
+
+/// Bytes, or an `Option` of them.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has the name of bytes but is none",
+    label = "give it another name",
+    note = "`Vec<u8>`, `Box<[u8]>` and `bytes::Bytes` travel in one piece, and are known by their names"
+)]
+pub trait TravelsInBulk {}
+
+#[diagnostic::do_not_recommend]
+impl<T: GoesInBulk + for<'de> ComesInBulk<'de>> TravelsInBulk for T {}
 
 /// An argument that is decoded without being copied out of the body.
 #[diagnostic::on_unimplemented(
