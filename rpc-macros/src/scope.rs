@@ -3,7 +3,9 @@
 use proc_macro2::Ident;
 use quote::format_ident;
 use syn::{
-    GenericParam, Path, Signature, Type, TypePath, WherePredicate, parse_quote, parse_quote_spanned,
+    GenericParam, Path, Signature, Type, TypePath, WherePredicate,
+    ext::IdentExt,
+    parse_quote, parse_quote_spanned,
     spanned::Spanned,
     visit::{self, Visit},
     visit_mut::{self, VisitMut},
@@ -38,7 +40,7 @@ impl Scope {
             _ => None,
         });
         let associated = associated.into_iter().map(|name| {
-            let parameter = if is_named(&name) { format_ident!("Self{name}") } else { name.clone() };
+            let parameter = if is_named(&name) { format_ident!("Self{}", name.unraw()) } else { name.clone() };
             Associated { name, parameter }
         });
         Self { parameters: parameters.collect(), associated: associated.collect() }

@@ -122,20 +122,19 @@ fn expand_in_process(service: &Service, names: &Names) -> Option<TokenStream> {
     }
     let own = generics::implementation(service, "__Service");
     let bound = names.parameters.with_associated(service);
+    let arguments = arguments(&names.parameters.in_server(parse_quote!(#own)));
     // What travels has to be fit for it, which the compiler knows of types without parameters.
-    let clause = (!names.parameters.in_client().is_empty()).then(|| {
-        let arguments = arguments(&names.parameters.in_server(parse_quote!(#own)));
-        quote!(where #server #arguments: #runtime::Service)
-    });
-    let (generics, argument) = match &clause {
-        None => (None, quote!(impl #bound)),
-        Some(_) => (Some(quote!(<#own: #bound>)), quote!(#own)),
+    let clause = quote!(where #server #arguments: #runtime::Service);
+    let (generics, argument, of_any) = if names.parameters.in_client().is_empty() {
+        (None, quote!(impl #bound), None)
+    } else {
+        (Some(quote!(<#own: #bound>)), quote!(#own), Some(&clause))
     };
     Some(quote! {
         /// A client of this implementation, in this process: for tests, and for mocks, which are implementations
         /// like any other. Its calls go through the codec and have everything that others have but a connection.
         #[must_use]
-        #vis fn from_service #generics (service: #argument) -> Self #clause {
+        #vis fn from_service #generics (service: #argument) -> Self #of_any {
             Self::from_arc(::std::sync::Arc::new(service))
         }
 

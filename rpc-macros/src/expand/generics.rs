@@ -71,7 +71,6 @@ fn without_bounds(parameter: &GenericParam) -> Option<GenericParam> {
     match &mut parameter {
         GenericParam::Type(parameter) => {
             parameter.attrs.clear();
-            let is_maybe = |bound: &TypeParamBound| bound.to_token_stream().to_string().starts_with('?');
             let maybe: Vec<_> = parameter.bounds.iter().filter(|bound| is_maybe(bound)).cloned().collect();
             parameter.colon_token = (!maybe.is_empty()).then(Default::default);
             parameter.bounds = maybe.into_iter().collect();
@@ -80,6 +79,11 @@ fn without_bounds(parameter: &GenericParam) -> Option<GenericParam> {
         _ => return None,
     }
     Some(parameter)
+}
+
+/// Whether it is `?Sized`, which takes a bound away and is part of the declaration.
+fn is_maybe(bound: &TypeParamBound) -> bool {
+    bound.to_token_stream().to_string().starts_with('?')
 }
 
 /// `<K, V = String>`, behind the name of a type that has them.
@@ -272,9 +276,10 @@ pub(super) fn sendable(service: &Service, method: &Method) -> Vec<WherePredicate
 /// The trait's own bounds, as predicates.
 fn own(service: &Service) -> Vec<WherePredicate> {
     let generics = &service.source.generics;
-    let inline = generics.type_params().filter(|parameter| !parameter.bounds.is_empty()).map(|parameter| {
-        let (name, bounds) = (&parameter.ident, &parameter.bounds);
-        parse_quote!(#name: #bounds)
+    let inline = generics.type_params().filter_map(|parameter| {
+        let (name, bounds) = (&parameter.ident, parameter.bounds.iter().filter(|bound| !is_maybe(bound)));
+        let bounds: Vec<_> = bounds.collect();
+        (!bounds.is_empty()).then(|| parse_quote!(#name: #(#bounds)+*))
     });
     let clause = generics.where_clause.iter().flat_map(|clause| clause.predicates.iter().cloned());
     inline.chain(clause).collect()

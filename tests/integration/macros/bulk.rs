@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 trait Blobs {
     async fn optional(&self, value: Option<Vec<u8>>) -> Option<Vec<u8>>;
     async fn lent(&self, value: Option<&[u8]>, vec: Option<&Vec<u8>>, shared: Option<&Bytes>) -> Vec<u8>;
-    async fn inside_of_a_reference(&self, value: &Option<Vec<u8>>, boxed: &Box<[u8]>) -> Option<Box<[u8]>>;
+    async fn inside_of_a_reference(&self, value: &Option<Vec<u8>>, more: &Bytes) -> Option<Box<[u8]>>;
     async fn shared(&self, value: Option<Bytes>) -> Option<Bytes>;
     async fn boxed(&self, value: Box<[u8]>) -> Box<[u8]>;
     async fn cow(&self, value: Cow<'_, [u8]>) -> Vec<u8>;
@@ -61,8 +61,8 @@ impl Blobs for Here {
     async fn lent(&self, value: Option<&[u8]>, vec: Option<&Vec<u8>>, shared: Option<&Bytes>) -> Vec<u8> {
         [value.unwrap_or(b"a"), vec.map_or(b"b", |vec| vec), shared.map_or(b"c", |shared| shared)].concat()
     }
-    async fn inside_of_a_reference(&self, value: &Option<Vec<u8>>, boxed: &Box<[u8]>) -> Option<Box<[u8]>> {
-        value.as_ref().map(|value| [value, &**boxed].concat().into())
+    async fn inside_of_a_reference(&self, value: &Option<Vec<u8>>, more: &Bytes) -> Option<Box<[u8]>> {
+        value.as_ref().map(|value| [value, &**more].concat().into())
     }
     async fn shared(&self, value: Option<Bytes>) -> Option<Bytes> {
         value
@@ -143,7 +143,7 @@ async fn bytes_come_back_whatever_holds_them_with_every_codec() {
             assert_eq!(client.cow(Cow::Owned(bytes.clone())).await.unwrap(), bytes);
             assert_eq!(client.named_cow(Cow::Borrowed(&bytes), "ab").await.unwrap(), bytes.len() + 2);
             assert_eq!(client.raw(value.clone()).await.unwrap(), value);
-            let both = client.inside_of_a_reference(&value, &[7].into()).await.unwrap();
+            let both = client.inside_of_a_reference(&value, &Bytes::from_static(&[7])).await.unwrap();
             assert_eq!(both.map(Vec::from), value.map(|value| [value, vec![7]].concat()));
         }
     }
