@@ -40,8 +40,9 @@ use proc_macro::TokenStream;
 /// the handler holds; what does not lie in it as it is, such as a JSON string with an escape, is refused unless the type
 /// has a `Cow` there. A method that returns a `Result` reports its error as `CallError<E>`,
 /// or as `Status` where the error is one; every other method fails with `Status` only. An alias of `Result` works when
-/// it has `Result` in its name, such as `ArithResult<i64>`; any other is refused. A `Vec<u8>`, `&[u8]` or `Bytes`
-/// travels in bulk; these, `Option` and `#[async_trait]` are recognised by the last segment of their path.
+/// it has `Result` in its name, such as `ArithResult<i64>`; any other is refused. `Vec<u8>`,
+/// `&[u8]`, `Box<[u8]>` and `Bytes` travel in bulk, also in an `Option`, and so does an argument `Cow<'_, [u8]>`; these
+/// and `#[async_trait]` are recognised by the last segment of their path.
 ///
 /// # Streams
 ///
@@ -116,7 +117,7 @@ use proc_macro::TokenStream;
 /// # }
 /// ```
 ///
-/// Streams have a task of their own, and no `#[rpc(inline)]`. `Vec<u8>` and `Bytes` travel in bulk as items too.
+/// Streams have a task of their own, and no `#[rpc(inline)]`. Bytes travel in bulk as items too.
 /// `Streaming`, `Stream` and `BoxStream` are recognised by the last segment of their path. A stream in a box works as
 /// well, and is what `#[async_trait]` asks for: `BoxStream<'_, T>` or `Pin<Box<dyn Stream<Item = T> + Send + '_>>`.
 ///

@@ -181,6 +181,8 @@ pub(crate) enum Lend {
     AsRef,
     /// `x.as_deref()`, for `Option<&str>` and its like
     AsDeref,
+    /// `Cow::Owned(x)`, for `Cow<'_, [u8]>`
+    Cow,
 }
 
 /// What a method returns.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{Attribute, Type};
 
@@ -46,22 +46,31 @@ struct Assertions<'a> {
 
 impl Assertions<'_> {
     fn of_values(&mut self, method: &Method) {
-        // What borrows is asserted where it is decoded, at the lifetime that it has there.
-        for argument in method.arguments().filter(|argument| !argument.bulk && !argument.borrows) {
-            self.each(&argument.owned, &method.cfg);
+        for argument in method.arguments() {
+            if argument.bulk {
+                self.bulk(&argument.owned, &method.cfg);
+            } else if argument.borrows {
+                self.lent(&argument.owned, &method.cfg);
+            } else {
+                self.each(&argument.owned, &method.cfg);
+            }
         }
-        if let Some(streaming) = method.streaming().filter(|streaming| !streaming.bulk) {
-            self.each(&streaming.item, &method.cfg);
+        match method.streaming() {
+            Some(streaming) if streaming.bulk => self.bulk(&streaming.item, &method.cfg),
+            Some(streaming) => self.each(&streaming.item, &method.cfg),
+            None => {}
         }
         for value in method.values() {
             match &value.shape {
                 Shape::Plain => self.each(&value.ty, &method.cfg),
-                Shape::Outcome(outcome) if !outcome.bulk => self.each(&outcome.ok, &method.cfg),
+                Shape::Bulk => self.bulk(&value.ty, &method.cfg),
+                Shape::Outcome(outcome) if outcome.bulk => self.bulk(&outcome.ok, &method.cfg),
+                Shape::Outcome(outcome) => self.each(&outcome.ok, &method.cfg),
                 Shape::Alias { bulk: false, .. } if !self.service.scope.is_in(&value.ty) => {
                     let ok = self.typed(value).ok();
                     self.add(&value.ty, &ok, &self.probe(&ok), &method.cfg);
                 }
-                Shape::Bulk | Shape::Outcome(_) | Shape::Alias { .. } => {}
+                Shape::Alias { .. } => {}
             }
         }
     }
@@ -90,6 +99,24 @@ impl Assertions<'_> {
         }
     }
 
+    /// A type that travels in bulk, which it is taken for by a name that others can have.
+    fn bulk(&mut self, ty: &Type, cfg: &[Attribute]) {
+        for ty in parse::traveling(ty) {
+            let probe = self.probe(&quote!(#ty));
+            self.assert(ty, &quote!(#ty), &probe, "is_bulk", cfg);
+        }
+    }
+
+    /// A type that borrows.
+    fn lent(&mut self, ty: &Type, cfg: &[Attribute]) {
+        for ty in parse::traveling(ty) {
+            if !self.service.scope.is_in(ty) {
+                let probe = self.probe(&quote!(#ty));
+                self.assert(ty, &quote!(#ty), &probe, "is_lent", cfg);
+            }
+        }
+    }
+
     /// A type, of whose parts the one is named in its place that keeps it from traveling.
     fn whole(&mut self, ty: &Type, cfg: &[Attribute]) {
         let parts = parse::parts(ty);
@@ -105,17 +132,22 @@ impl Assertions<'_> {
         }
     }
 
-    /// One for each type under each condition, at the first place where it stands.
     fn add(&mut self, place: &Type, ty: &TokenStream, asserted: &TokenStream, cfg: &[Attribute]) {
+        self.assert(place, ty, asserted, "travels", cfg);
+    }
+
+    /// One for each type under each condition, at the first place where it stands.
+    fn assert(&mut self, place: &Type, ty: &TokenStream, asserted: &TokenStream, assertion: &str, cfg: &[Attribute]) {
         if !self.seen.insert(quote!(#(#cfg)* #ty).to_string()) {
             return;
         }
+        let assertion = Ident::new(assertion, at(place));
         // The message is about what is spanned from the receiver on.
         self.all.push(quote_spanned! {at(place)=>
             #(#cfg)*
             {
                 let asserted = #asserted;
-                asserted.travels();
+                asserted.#assertion();
             }
         });
     }

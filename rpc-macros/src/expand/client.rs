@@ -9,10 +9,11 @@ use syn::{FnArg, parse_quote};
 use super::{
     Names, at, at_arguments, beside_trait, deprecation,
     generics::{self, Where, arguments, declared, introduced, phantom},
+    located,
     value::{Coder, Typed, coder},
 };
 use crate::{
-    model::{Argument, Item, Lend, Method, Opening, Output, Parameter, Service, Streaming},
+    model::{Argument, Item, Method, Opening, Output, Parameter, Service, Streaming},
     parse,
     scope::Written,
 };
@@ -187,6 +188,8 @@ fn parameter(Service { runtime, .. }: &Service, written: &Written<'_>, parameter
         }
         Parameter::Streaming(streaming) => {
             let (name, span, item) = (&streaming.name, at(&streaming.item), written.ty(&streaming.item));
+            // Else what a bound is reported at would begin at the attribute.
+            let runtime = located(runtime, span);
             let sent = quote_spanned!(span=> impl #runtime::__private::SendItem<#item> + 'static);
             let items = quote_spanned!(span=> impl #runtime::__private::Stream<Item = #sent>);
             quote_spanned!(span=> #name: #items + ::core::marker::Send + 'static)
@@ -257,11 +260,7 @@ fn call(service: &Service, names: &Names, written: &Written<'_>, method: &Method
 /// An argument as it is encoded.
 fn encoded(service: &Service, argument: &Argument) -> TokenStream {
     let (runtime, name) = (&service.runtime, &argument.name);
-    match (argument.bulk, argument.lend) {
-        (false, _) => quote!(#name),
-        (true, Lend::Borrow) => quote!(#runtime::__private::Bulk(&#name[..])),
-        (true, _) => quote!(#runtime::__private::Bulk(#name)),
-    }
+    if argument.bulk { quote!(#runtime::__private::Bulk(#name)) } else { quote!(#name) }
 }
 
 /// What can be called in place of a method with a mistake, so that its calls are no mistakes too.

@@ -12,8 +12,8 @@ mod trait_;
 mod value;
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote};
-use syn::{Attribute, ext::IdentExt, spanned::Spanned};
+use quote::{ToTokens, format_ident, quote};
+use syn::{Attribute, Path, ext::IdentExt, spanned::Spanned};
 
 use generics::Parameters;
 
@@ -98,6 +98,15 @@ fn beside_trait(service: &Service) -> TokenStream {
 /// Where a bound on this type is reported, with the names of generated code.
 fn at(tokens: &impl Spanned) -> Span {
     tokens.span().resolved_at(Span::call_site())
+}
+
+/// The path at this place, with the names that it has.
+fn located(path: &Path, place: Span) -> TokenStream {
+    let tokens = path.to_token_stream().into_iter().map(|mut token| {
+        token.set_span(token.span().located_at(place));
+        token
+    });
+    tokens.collect()
 }
 
 /// Where a bound on the arguments is reported: at the type if there is but one, else at the method.

@@ -276,7 +276,7 @@ impl<'a> Row<'a> {
         let (patterns, types) = self.tuple();
         let span = at_arguments(self.method);
         quote_spanned! {span=>
-            let #patterns = match kept.decode::<#types>() {
+            let #patterns = match kept.decode(kept.lender::<#types>().lent_decoder()) {
                 ::core::result::Result::Ok(decoded) => decoded,
                 ::core::result::Result::Err(status) => return #runtime::__private::Reply::Status(status),
             };
@@ -341,6 +341,7 @@ impl<'a> Local<'a> {
             Lend::Borrow => quote!(&#name),
             Lend::AsRef => quote!(#name.as_ref()),
             Lend::AsDeref => quote!(#name.as_deref()),
+            Lend::Cow => quote!(::std::borrow::Cow::Owned(#name)),
         }
     }
 }

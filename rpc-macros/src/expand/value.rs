@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{Path, Type};
 
-use super::at;
+use super::{at, located};
 use crate::{
     model::{Outcome, Shape, Value},
     scope::{Scope, Written},
@@ -68,7 +68,7 @@ impl<'a> Typed<'a> {
                 })
             }
             Shape::Alias { .. } if self.is_generic => {
-                let own = self.own_error();
+                let (own, runtime) = (self.own_error(), located(runtime, at(&self.ty)));
                 Some(quote_spanned!(at(&self.ty)=> #runtime::__private::ErrorOf<#own>))
             }
             Shape::Alias { certain, .. } => Some(self.projected(*certain, "Error")),
@@ -80,11 +80,12 @@ impl<'a> Typed<'a> {
     fn projected(&self, certain: bool, part: &str) -> TokenStream {
         let (runtime, ty) = (self.runtime, &self.ty);
         let span = at(ty);
-        let part = Ident::new(part, span);
+        // Messages of one place and text are one.
+        let (part, runtime) = (Ident::new(part, span), located(runtime, span));
         if self.is_generic {
             return quote_spanned!(span=> <#ty as #runtime::__private::Outcome>::#part);
         }
-        let returned = returned(runtime, ty, certain);
+        let returned = returned(self.runtime, ty, certain);
         quote_spanned!(span=> <#returned as #runtime::__private::Returns<#ty>>::#part)
     }
 
@@ -93,6 +94,7 @@ impl<'a> Typed<'a> {
         let (runtime, ty) = (self.runtime, &self.ty);
         match &self.value.shape {
             Shape::Alias { .. } if self.is_generic => {
+                let runtime = located(runtime, at(ty));
                 quote_spanned!(at(ty)=> #runtime::__private::Outcome::into_result(#expression))
             }
             Shape::Alias { certain, .. } => {
@@ -149,15 +151,13 @@ pub(super) enum Coder {
 
 /// The function that encodes or decodes a type.
 pub(super) fn coder(runtime: &Path, span: Span, is_bulk: bool, ty: &TokenStream, direction: Coder) -> TokenStream {
-    let (bulk, plain) = match direction {
-        Coder::Encoder => ("bulk_encoder", "encoder"),
-        Coder::Decoder => ("bulk_decoder", "decoder"),
+    let function = match (direction, is_bulk) {
+        (Coder::Encoder, false) => "encoder",
+        (Coder::Encoder, true) => "bulk_encoder",
+        (Coder::Decoder, false) => "decoder",
+        (Coder::Decoder, true) => "bulk_decoder",
     };
-    if is_bulk {
-        let function = Ident::new(bulk, span);
-        return quote_spanned!(span=> #runtime::__private::#function::<#ty>());
-    }
-    let function = Ident::new(plain, span);
+    let function = Ident::new(function, span);
     quote_spanned!(span=> #runtime::__private::Probe::<#ty>::NEW.#function())
 }
 

@@ -87,6 +87,9 @@ fn shape(ty: &Type) -> (Type, Lend) {
         let lend = if unsized_before { Lend::AsDeref } else { Lend::AsRef };
         return (parse_quote!(#path<#owned>), lend);
     }
+    if types::is_byte_cow(ty) {
+        return (parse_quote!(::std::vec::Vec<u8>), Lend::Cow);
+    }
     (decoded(ty), Lend::Move)
 }
 

@@ -2,8 +2,8 @@
 
 use proc_macro2::Ident;
 use syn::{
-    FnArg, GenericParam, Lifetime, LitStr, Pat, ReceiverKind, ReturnType, Safety, Signature, TraitItem, TraitItemFn,
-    WherePredicate, ext::IdentExt, spanned::Spanned,
+    FnArg, GenericParam, Lifetime, LitStr, Pat, ReceiverKind, ReturnType, Safety, Signature, Token, TraitItem,
+    TraitItemFn, Type, WherePredicate, ext::IdentExt, spanned::Spanned,
 };
 
 use super::{argument, attributes, streams, types};
@@ -13,6 +13,7 @@ use crate::{
     options::MethodOptions,
     rename::Rename,
     scope::Scope,
+    text,
 };
 
 /// As many as serde takes in one tuple.
@@ -104,7 +105,7 @@ pub(super) fn is_expanded_async_trait(item: &TraitItem) -> bool {
 
 fn check_qualifiers(sig: &Signature, errors: &mut Errors) {
     // With a stream it depends on how that begins.
-    if sig.asyncness.is_none() && !streams::is_returned(&sig.output) {
+    if sig.asyncness.is_none() && !streams::is_returned(&sig.output) && future(sig).is_none() {
         errors.at(sig.fn_token, "a method of a service is an `async fn`: put `async` before `fn`");
     }
     if let Safety::Unsafe(token) = &sig.safety {
@@ -132,14 +133,29 @@ fn receiver(sig: &Signature, errors: &mut Errors) -> Option<Lifetime> {
         errors.at(&sig.ident, WANTED);
         return None;
     };
-    match &receiver.kind {
-        ReceiverKind::Reference(_, lifetime, None) => return lifetime.clone(),
-        ReceiverKind::Reference(_, _, Some(token)) => {
+    let lent = match &receiver.kind {
+        ReceiverKind::Reference(_, lifetime, token) => Some((lifetime, token)),
+        ReceiverKind::Typed(_, ty) => written_out(ty),
+        _ => None,
+    };
+    match lent {
+        Some((lifetime, None)) => return lifetime.clone(),
+        Some((_, Some(token))) => {
             errors.at(token, format!("{WANTED}: its calls run at the same time; put what they change behind a lock"));
         }
-        _ => errors.at(receiver, WANTED),
+        None => errors.at(receiver, WANTED),
     }
     None
+}
+
+/// The parts of `self: &'a mut Self`, which is `&'a mut self`.
+fn written_out(ty: &Type) -> Option<(&Option<Lifetime>, &Option<Token![mut]>)> {
+    match types::bare(ty) {
+        Type::Reference(reference) if types::is_named(&reference.elem, "Self") => {
+            Some((&reference.lifetime, &reference.mutability))
+        }
+        _ => None,
+    }
 }
 
 /// What stands after `&self`; `None` when something of it was reported, by us or by the compiler.
@@ -184,8 +200,25 @@ fn output(sig: &Signature, style: Style, scope: &Scope, errors: &mut Errors) -> 
     if streams::is_returned(&sig.output) {
         return streams::output(sig, ty, style, scope, errors);
     }
+    if let Some(given) = future(sig) {
+        let (name, given) = (&sig.ident, text::of_type(given));
+        let arrow = if given == "()" { String::new() } else { format!(" -> {given}") };
+        errors.at(
+            ty,
+            format!(
+                "a method of a service is an `async fn`: write `async fn {name}(..){arrow}` in place of the future"
+            ),
+        );
+        return None;
+    }
     types::check_output(ty, scope, errors);
     Some(Output::Value(Box::new(types::value(ty))))
+}
+
+/// What the method's future gives, if it returns one that it makes itself.
+fn future(sig: &Signature) -> Option<&Type> {
+    let ReturnType::Type(_, ty) = &sig.output else { return None };
+    streams::future(ty)
 }
 
 fn is_streaming(parameters: Option<&[Parameter]>, output: Option<&Output>) -> bool {

@@ -76,7 +76,9 @@ fn trait_of(item: TokenStream, errors: &mut Errors) -> Option<ItemTrait> {
             return None;
         }
     };
-    errors.at(keyword, "#[rpc_service] goes on a trait");
+    let text = "#[rpc_service] goes on a trait; if it is on one, an attribute above it has copied it: \
+                write #[rpc_service] first";
+    errors.at(keyword, text);
     None
 }
 

@@ -133,11 +133,35 @@ pub(crate) fn is_stream(bounds: &Bounds) -> bool {
 
 /// The `T` of `Stream<Item = T>`.
 fn item(stream: &Path) -> Option<&Type> {
-    let PathArguments::AngleBracketed(arguments) = &stream.segments.last()?.arguments else { return None };
+    associated(stream, "Item")
+}
+
+fn associated<'a>(bound: &'a Path, name: &str) -> Option<&'a Type> {
+    let PathArguments::AngleBracketed(arguments) = &bound.segments.last()?.arguments else { return None };
     arguments.args.iter().find_map(|argument| match argument {
-        GenericArgument::AssocType(associated) if associated.ident == "Item" => Some(&associated.ty),
+        GenericArgument::AssocType(associated) if associated.ident == name => Some(&associated.ty),
         _ => None,
     })
+}
+
+/// What a future gives, if the type is one: `impl Future<Output = T>`, `BoxFuture<'_, T>`, or one in a box.
+pub(super) fn future(ty: &Type) -> Option<&Type> {
+    let bounds = match types::bare(ty) {
+        Type::ImplTrait(opaque) => &opaque.bounds,
+        Type::TraitObject(object) => &object.bounds,
+        Type::Path(path) => {
+            let last = path.path.segments.last()?;
+            let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+            let inner = only_type(arguments)?;
+            return match last.ident.to_string().as_str() {
+                "BoxFuture" | "LocalBoxFuture" => Some(inner),
+                "Pin" | "Box" => future(inner),
+                _ => None,
+            };
+        }
+        _ => return None,
+    };
+    associated(bound(bounds, "Future")?, "Output")
 }
 
 /// The stream that a method returns, and how it begins; or what keeps it from being one.

@@ -40,7 +40,14 @@ fn every_shape_of_argument_has_an_owned_form_and_a_way_to_lend_it() {
     assert_eq!(shape(quote!(&Path)), owned("<Pathas::std::borrow::ToOwned>::Owned", Lend::Borrow));
     assert_eq!(shape(quote!(Option<&T>)), owned("Option<T>", Lend::AsRef));
     assert_eq!(shape(quote!(std::option::Option<&str>)).0, "std::option::Option<::std::string::String>");
-    assert_eq!(shape(quote!(Option<&[u8]>)), owned("Option<::std::vec::Vec<u8>>", Lend::AsDeref));
+    assert_eq!(shape(quote!(Option<&[u16]>)), owned("Option<::std::vec::Vec<u16>>", Lend::AsDeref));
+    assert_eq!(shape(quote!(Option<&[u8]>)), bulk("Option<::std::vec::Vec<u8>>", Lend::AsDeref));
+    assert_eq!(shape(quote!(Option<Vec<u8>>)), bulk("Option<Vec<u8>>", Lend::Move));
+    assert_eq!(shape(quote!(r#Option<r#Vec<r#u8>>)), bulk("r#Option<r#Vec<r#u8>>", Lend::Move));
+    assert_eq!(shape(quote!(Box<[u8]>)), bulk("Box<[u8]>", Lend::Move));
+    assert_eq!(shape(quote!(Cow<'a, [u8]>)), bulk("::std::vec::Vec<u8>", Lend::Cow));
+    assert_eq!(shape(quote!(Box<Vec<u8>>)), owned("Box<Vec<u8>>", Lend::Move));
+    assert_eq!(shape(quote!(Bytes<u8>)), owned("Bytes<u8>", Lend::Move));
     assert_eq!(shape(quote!(&[u8])), bulk("::std::vec::Vec<u8>", Lend::Borrow));
     assert_eq!(shape(quote!(Vec<u8>)), bulk("Vec<u8>", Lend::Move));
     assert_eq!(shape(quote!(&bytes::Bytes)), bulk("bytes::Bytes", Lend::Borrow));

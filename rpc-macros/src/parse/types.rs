@@ -36,18 +36,28 @@ pub(super) fn is_named(ty: &Type, wanted: &str) -> bool {
     name(ty).is_some_and(|name| name == wanted)
 }
 
-/// `Vec<u8>` or `Bytes`.
+/// Whether a value of this type travels in bulk: `Bytes`, `Vec<u8>`, `Box<[u8]>`, or an `Option` of one of them.
 pub(super) fn is_bytes(ty: &Type) -> bool {
-    if is_named(ty, "Bytes") {
-        return true;
+    match (name(ty), &arguments(ty)[..]) {
+        (Some(name), []) => name == "Bytes",
+        (Some(name), [element]) if name == "Vec" => is_byte(element),
+        (Some(name), [slice]) if name == "Box" => is_byte_slice(slice),
+        (Some(name), [inner]) if name == "Option" => is_bytes(inner),
+        _ => false,
     }
-    let Type::Path(path) = bare(ty) else { return false };
-    let Some(last) = path.path.segments.last().filter(|last| last.ident == "Vec") else { return false };
-    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return false };
-    matches!(
-        (arguments.args.first(), arguments.args.len()),
-        (Some(GenericArgument::Type(Type::Path(element))), 1) if element.path.is_ident("u8")
-    )
+}
+
+/// Whether the type is `Cow<'_, [u8]>`.
+pub(super) fn is_byte_cow(ty: &Type) -> bool {
+    is_named(ty, "Cow") && matches!(arguments(ty)[..], [slice] if is_byte_slice(slice))
+}
+
+fn is_byte_slice(ty: &Type) -> bool {
+    matches!(bare(ty), Type::Slice(slice) if is_byte(&slice.elem))
+}
+
+fn is_byte(ty: &Type) -> bool {
+    matches!(bare(ty), Type::Path(path) if path.qself.is_none() && path.path.get_ident().is_some_and(|it| it.unraw() == "u8"))
 }
 
 /// The type with `()` in the place of this argument of it, which is found by its address.
@@ -132,7 +142,8 @@ fn travels_anyway(ty: &Type) -> bool {
         ["bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "str"];
     let Type::Path(path) = ty else { return false };
     // A borrowed string is decoded as one that is named by its full path.
-    PLAIN.iter().chain(&["u128", "usize", "String"]).any(|name| path.path.is_ident(name))
+    let plain = path.path.get_ident().map(Ident::unraw);
+    plain.is_some_and(|plain| PLAIN.iter().chain(&["u128", "usize", "String"]).any(|name| plain == name))
         || path.path.segments.iter().map(|segment| segment.ident.to_string()).eq(["std", "string", "String"])
 }
 

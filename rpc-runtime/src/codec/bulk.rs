@@ -9,44 +9,129 @@ use serde::{
     ser::SerializeTuple,
 };
 
-/// Bytes that travel in one piece, and on the wire are what a `Vec<u8>` is.
+/// Bytes that travel in one piece, and on the wire are what a `Vec<u8>` is; in an `Option` they are what an
+/// `Option<Vec<u8>>` is.
 ///
-/// Decoding `Vec<u8>` and [`Bytes`] copies them once. `Cow<[u8]>` is lent out of the body by bincode. A JSON string
-/// is not taken for bytes.
+/// Decoding `Vec<u8>`, `Box<[u8]>` and [`Bytes`] copies them once. `Cow<[u8]>` is lent out of the body by bincode. A
+/// JSON string is not taken for bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bulk<T>(pub T);
 
-impl<T: AsRef<[u8]>> Serialize for Bulk<T> {
+impl<T: GoesInBulk> Serialize for Bulk<T> {
     #[inline]
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(self.0.as_ref())
+        self.0.serialize_bulk(serializer)
     }
 }
 
-impl<'de> Deserialize<'de> for Bulk<Cow<'de, [u8]>> {
+impl<'de, T: ComesInBulk<'de>> Deserialize<'de> for Bulk<T> {
     #[inline]
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::deserialize_bulk(deserializer).map(Self)
+    }
+}
+
+/// Bytes, or an `Option` of them, that can be encoded in one piece.
+pub trait GoesInBulk {
+    /// Them, as the one value that they are.
+    fn serialize_bulk<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
+}
+
+/// Bytes, or an `Option` of them, that can be decoded in one piece.
+pub trait ComesInBulk<'de>: Sized {
+    /// Them, of whatever the codec makes of bytes.
+    fn deserialize_bulk<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
+}
+
+impl GoesInBulk for [u8] {
+    #[inline]
+    fn serialize_bulk<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self)
+    }
+}
+
+impl GoesInBulk for Vec<u8> {
+    #[inline]
+    fn serialize_bulk<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self)
+    }
+}
+
+impl GoesInBulk for Box<[u8]> {
+    #[inline]
+    fn serialize_bulk<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self)
+    }
+}
+
+impl GoesInBulk for Bytes {
+    #[inline]
+    fn serialize_bulk<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self)
+    }
+}
+
+impl GoesInBulk for Cow<'_, [u8]> {
+    #[inline]
+    fn serialize_bulk<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self)
+    }
+}
+
+impl<T: GoesInBulk + ?Sized> GoesInBulk for &T {
+    #[inline]
+    fn serialize_bulk<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        T::serialize_bulk(self, serializer)
+    }
+}
+
+impl<T: GoesInBulk> GoesInBulk for Option<T> {
+    #[inline]
+    fn serialize_bulk<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Some(bytes) => serializer.serialize_some(&Bulk(bytes)),
+            None => serializer.serialize_none(),
+        }
+    }
+}
+
+impl<'de> ComesInBulk<'de> for Cow<'de, [u8]> {
+    #[inline]
+    fn deserialize_bulk<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // A readable format has no bytes, and takes a string for them when it is asked.
-        let bytes = if deserializer.is_human_readable() {
+        if deserializer.is_human_readable() {
             deserializer.deserialize_seq(BytesVisitor)
         } else {
             deserializer.deserialize_byte_buf(BytesVisitor)
-        };
-        bytes.map(Self)
+        }
     }
 }
 
-impl<'de> Deserialize<'de> for Bulk<Vec<u8>> {
+impl<'de> ComesInBulk<'de> for Vec<u8> {
     #[inline]
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Bulk::<Cow<'de, [u8]>>::deserialize(deserializer).map(|bytes| Self(bytes.0.into_owned()))
+    fn deserialize_bulk<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Cow::deserialize_bulk(deserializer).map(Cow::into_owned)
     }
 }
 
-impl<'de> Deserialize<'de> for Bulk<Bytes> {
+impl<'de> ComesInBulk<'de> for Box<[u8]> {
     #[inline]
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Bulk::<Vec<u8>>::deserialize(deserializer).map(|bytes| Self(Bytes::from(bytes.0)))
+    fn deserialize_bulk<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Vec::deserialize_bulk(deserializer).map(Self::from)
+    }
+}
+
+impl<'de> ComesInBulk<'de> for Bytes {
+    #[inline]
+    fn deserialize_bulk<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Vec::deserialize_bulk(deserializer).map(Self::from)
+    }
+}
+
+impl<'de, T: ComesInBulk<'de>> ComesInBulk<'de> for Option<T> {
+    #[inline]
+    fn deserialize_bulk<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::<Bulk<T>>::deserialize(deserializer).map(|bytes| bytes.map(|Bulk(bytes)| bytes))
     }
 }
 

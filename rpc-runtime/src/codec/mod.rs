@@ -42,5 +42,5 @@ pub use kind::CodecKind;
 pub(in crate::codec) use messagepack::MessagePack;
 #[cfg(feature = "postcard")]
 pub(in crate::codec) use postcard::Postcard;
-pub(crate) use probe::{Borrowed, Decode, Encode, Receivable, unreported};
-pub use probe::{Probe, Received, Sent, bulk_decoder, bulk_encoder};
+pub(crate) use probe::{Decode, DecodeBorrowed, Encode, Lender, Receivable, unreported};
+pub use probe::{Probe, Received, Sent};

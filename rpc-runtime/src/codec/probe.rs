@@ -8,14 +8,17 @@ use std::{convert::Infallible, marker::PhantomData, ops::Deref};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Bulk, CodecKind, DecodeError, EncodeError};
+use super::{
+    Bulk, CodecKind, DecodeError, EncodeError,
+    bulk::{ComesInBulk, GoesInBulk},
+};
 
 /// How a value is appended to a body.
 pub(crate) type Encode<T> = fn(CodecKind, &T, &mut Vec<u8>) -> Result<(), EncodeError>;
 /// How a value is read from a body.
 pub(crate) type Decode<T> = fn(CodecKind, &[u8]) -> Result<T, DecodeError>;
 /// How a value is read from a body that it borrows from.
-pub(super) type DecodeBorrowed<'de, T> = fn(CodecKind, &'de [u8]) -> Result<T, DecodeError>;
+pub(crate) type DecodeBorrowed<'de, T> = fn(CodecKind, &'de [u8]) -> Result<T, DecodeError>;
 
 /// A type that is asked.
 pub struct Probe<T>(Receivable<T>);
@@ -55,17 +58,45 @@ impl<T: DeserializeOwned> Probe<T> {
     }
 }
 
-/// How bytes are encoded in one piece.
-pub fn bulk_encoder<T: AsRef<[u8]>>() -> Encode<T> {
-    |codec, bytes, out| codec.encode(&Bulk(bytes), out)
+/// A type that is asked how it is decoded from a body that it borrows from.
+pub struct Lender<'de, T>(Receivable<T>, PhantomData<fn(&'de ())>);
+
+impl<T> Lender<'_, T> {
+    /// The question.
+    pub const NEW: Self = Self(Receivable(Sendable(Neither(PhantomData))), PhantomData);
 }
 
-/// How bytes are decoded in one piece.
-pub fn bulk_decoder<T>() -> Decode<T>
-where
-    Bulk<T>: DeserializeOwned,
-{
-    |codec, body| codec.decode(body).map(|Bulk(bytes)| bytes)
+impl<'de, T: Deserialize<'de>> Lender<'de, T> {
+    /// How it is decoded.
+    #[inline]
+    pub fn lent_decoder(&self) -> DecodeBorrowed<'de, T> {
+        |codec, body| codec.decode(body)
+    }
+}
+
+impl<T: GoesInBulk> Probe<T> {
+    /// How bytes are encoded in one piece.
+    #[inline]
+    pub fn bulk_encoder(&self) -> Encode<T> {
+        |codec, bytes, out| codec.encode(&Bulk(bytes), out)
+    }
+}
+
+impl<T: for<'de> ComesInBulk<'de>> Probe<T> {
+    /// How bytes are decoded in one piece.
+    #[inline]
+    pub fn bulk_decoder(&self) -> Decode<T> {
+        |codec, body| codec.decode(body).map(|Bulk(bytes)| bytes)
+    }
+}
+
+impl<T> Probe<T> {
+    /// Asserts that it is what its name says.
+    pub fn is_bulk(&self)
+    where
+        T: TravelsInBulk,
+    {
+    }
 }
 
 /// What is never reached: a type without the traits is reported. If it is not, by a fault of ours, this does not
@@ -78,6 +109,16 @@ impl<T> Receivable<T> {
 
     /// How it is decoded.
     pub fn decoder(&self) -> Decode<T> {
+        |_, _| unreported::<T, _>()
+    }
+
+    /// How it is encoded in one piece.
+    pub fn bulk_encoder(&self) -> Encode<T> {
+        |_, _, _| unreported::<T, _>()
+    }
+
+    /// How it is decoded in one piece.
+    pub fn bulk_decoder(&self) -> Decode<T> {
         |_, _| unreported::<T, _>()
     }
 }
@@ -97,6 +138,41 @@ impl<T> Unreported<T> {
 impl<T: Serialize + DeserializeOwned> Probe<T> {
     /// Asserts that it can be sent and received.
     pub fn travels(&self) {}
+}
+
+impl<T> Receivable<T> {
+    /// How it is decoded from a body that it borrows from.
+    pub fn lent_decoder<'de>(&self) -> DecodeBorrowed<'de, T> {
+        |_, _| unreported::<T, _>()
+    }
+}
+
+// Of a type that borrows, no more can be asked than for one lifetime: the longest.
+impl<T: Serialize> Probe<T> {
+    /// Asserts that it can be received, if only lent.
+    pub fn is_lent(&self)
+    where
+        T: Borrowed<'static>,
+    {
+    }
+}
+
+impl<T: Deserialize<'static>> Receivable<T> {
+    /// Says what is missing.
+    pub fn is_lent(&self)
+    where
+        T: Sent,
+    {
+    }
+}
+
+impl<T> Sendable<T> {
+    /// Says what is missing.
+    pub fn is_lent(&self)
+    where
+        T: Travels,
+    {
+    }
 }
 
 impl<T: DeserializeOwned> Receivable<T> {
@@ -151,6 +227,39 @@ impl<T> Receivable<T> {
     }
 }
 
+impl<E: DeserializeOwned> Receivable<E> {
+    /// In the place of an error, it has to travel like any other type.
+    pub fn error(&self) -> Probe<E> {
+        Probe::NEW
+    }
+}
+
+impl<E: Serialize> Sendable<E> {
+    /// Likewise.
+    pub fn error(&self) -> Probe<E> {
+        Probe::NEW
+    }
+}
+
+impl<E> Neither<E> {
+    /// It may be one of a library, for which no derive is a cure.
+    pub fn error(&self) -> Underived<E> {
+        Underived(PhantomData)
+    }
+}
+
+/// The error of a method, if it has neither of the traits.
+pub struct Underived<E>(PhantomData<fn() -> E>);
+
+impl<E> Underived<E> {
+    /// Says what is missing.
+    pub fn travels(&self)
+    where
+        E: TravelsAsError,
+    {
+    }
+}
+
 /// A type that can be sent.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can not be sent: it does not implement `serde::Serialize`",
@@ -185,6 +294,29 @@ pub trait Travels {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> Travels for T {}
 
+/// An error that can be sent and received.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can not travel as an error: it implements neither `serde::Serialize` nor `serde::Deserialize`",
+    label = "the server sends this, the client receives it",
+    note = "if it is yours, add `#[derive(serde::Serialize, serde::Deserialize)]` to it and to what is in it",
+    note = "if it is not, return an `enum` of your own, or a `Status`: `Status::internal(error.to_string())`"
+)]
+pub trait TravelsAsError {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> TravelsAsError for T {}
+
+/// Bytes, or an `Option` of them.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has the name of bytes but is none",
+    label = "give it another name",
+    note = "`Vec<u8>`, `Box<[u8]>` and `bytes::Bytes` travel in one piece, and are known by their names"
+)]
+pub trait TravelsInBulk {}
+
+#[diagnostic::do_not_recommend]
+impl<T: GoesInBulk + for<'de> ComesInBulk<'de>> TravelsInBulk for T {}
+
 /// An argument that is decoded without being copied out of the body.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can not be received: it does not implement `serde::Deserialize<'_>`",
@@ -192,17 +324,20 @@ impl<T: Serialize + DeserializeOwned> Travels for T {}
     note = "add `#[derive(serde::Deserialize)]` to it; what it borrows has to be `&str`, `&[u8]`, a `Cow`, or marked \
             with `#[serde(borrow)]`"
 )]
-pub trait Borrowed<'de>: Sized {
-    /// How it is decoded.
-    const DECODE: DecodeBorrowed<'de, Self>;
-}
+pub trait Borrowed<'de> {}
 
 #[diagnostic::do_not_recommend]
-impl<'de, T: Deserialize<'de>> Borrowed<'de> for T {
-    const DECODE: DecodeBorrowed<'de, Self> = |codec, body| codec.decode(body);
-}
+impl<'de, T: Deserialize<'de>> Borrowed<'de> for T {}
 
 impl<T> Deref for Probe<T> {
+    type Target = Receivable<T>;
+
+    fn deref(&self) -> &Receivable<T> {
+        &self.0
+    }
+}
+
+impl<T> Deref for Lender<'_, T> {
     type Target = Receivable<T>;
 
     fn deref(&self) -> &Receivable<T> {

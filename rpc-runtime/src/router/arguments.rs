@@ -2,7 +2,7 @@
 
 use crate::{
     call::{Items, Outlet, Peer, ServiceName},
-    codec::{Borrowed, CodecKind, Decode, DecodeError, Probe},
+    codec::{CodecKind, Decode, DecodeBorrowed, DecodeError, Lender, Probe},
     descriptor::MethodDescriptor,
     status::{Code, Status},
     stream::{Place, Streaming},
@@ -65,9 +65,14 @@ pub struct KeptArguments {
 }
 
 impl KeptArguments {
+    /// Asks how the tuple of arguments is decoded, which may borrow from them.
+    pub fn lender<T>(&self) -> Lender<'_, T> {
+        Lender::NEW
+    }
+
     /// Decodes the tuple of arguments; `INVALID_ARGUMENT`, *not executed*, when that fails.
-    pub fn decode<'de, T: Borrowed<'de>>(&'de self) -> Result<T, Status> {
-        T::DECODE(self.codec, &self.body).map_err(|error| undecodable(self.method, self.codec, &error))
+    pub fn decode<'de, T>(&'de self, decode: DecodeBorrowed<'de, T>) -> Result<T, Status> {
+        decode(self.codec, &self.body).map_err(|error| undecodable(self.method, self.codec, &error))
     }
 }
 

@@ -43,11 +43,6 @@ impl<E> Receivable<E> {
     pub fn failure_encoder(&self) -> EncodeFailure<E> {
         |_, _| unreported::<E, _>()
     }
-
-    /// In the place of an error, it has to travel like any other type.
-    pub fn error(&self) -> Probe<E> {
-        Probe::NEW
-    }
 }
 
 /// The error of a method, as its client gets it: a `CallError` of it, or `Status`.

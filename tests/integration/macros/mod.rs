@@ -3,6 +3,7 @@
 mod arguments;
 mod attributes;
 mod borrowed;
+mod bulk;
 mod conditional;
 mod defaults;
 mod descriptors;
