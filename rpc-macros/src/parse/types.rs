@@ -57,7 +57,8 @@ fn is_byte_slice(ty: &Type) -> bool {
 }
 
 fn is_byte(ty: &Type) -> bool {
-    matches!(bare(ty), Type::Path(path) if path.qself.is_none() && path.path.get_ident().is_some_and(|it| it.unraw() == "u8"))
+    let Type::Path(path) = bare(ty) else { return false };
+    path.qself.is_none() && path.path.get_ident().is_some_and(|it| it.unraw() == "u8")
 }
 
 /// The type with `()` in the place of this argument of it, which is found by its address.
