@@ -36,13 +36,13 @@ use proc_macro::TokenStream;
 ///
 /// A method is an `async fn` (or returns a stream, see below) with `&self` and at most 16 arguments, owned or borrowed.
 /// Borrowed ones (`&str`, `&[T]`, `&T`, `Option<&T>`) are encoded where the client's method is called, decoded as owned
-/// values on the server and lent to the handler. A type with a lifetime, such as `Line<'_>`, borrows from the message that
-/// the handler holds; what does not lie in it as it is, such as a JSON string with an escape, is refused unless the type
-/// has a `Cow` there. A method that returns a `Result` reports its error as `CallError<E>`,
-/// or as `Status` where the error is one; every other method fails with `Status` only. An alias of `Result` works when
-/// it has `Result` in its name, such as `ArithResult<i64>`; any other is refused. `Vec<u8>`,
-/// `&[u8]`, `Box<[u8]>` and `Bytes` travel in bulk, also in an `Option`, and so does an argument `Cow<'_, [u8]>`; these
-/// and `#[async_trait]` are recognised by the last segment of their path.
+/// values on the server and lent to the handler. A type with a lifetime, such as `Line<'_>`, borrows from the message
+/// that the handler holds; what does not lie in it as it is, such as a JSON string with an escape, is refused unless
+/// the type has a `Cow` there. A method that returns a `Result` reports its error as `CallError<E>`, or as `Status`
+/// where the error is one; every other method fails with `Status` only. An alias of `Result` works when it has `Result`
+/// in its name, such as `ArithResult<i64>`; any other is refused. `Vec<u8>`, `&[u8]`, `Box<[u8]>` and `Bytes` travel in
+/// bulk, also in an `Option`, and so does an argument `Cow<'_, [u8]>`; these and `#[async_trait]` are recognised by the
+/// last segment of their path.
 ///
 /// # Streams
 ///
@@ -124,12 +124,12 @@ use proc_macro::TokenStream;
 /// # Parameters and associated types
 ///
 /// A trait may have type parameters, constants and `where` clauses, and its methods may have `where` clauses too. The
-/// client and the server have the same parameters (the server behind its own, which is the implementation), and the client
-/// has one more for each associated type, for it has no `Self`: in the trait's order, those with a default last. Bounds
-/// stand where types travel: a client's method asks what it sends to be `Serialize` and what it receives to be
+/// client and the server have the same parameters (the server behind its own, which is the implementation), and the
+/// client has one more for each associated type, for it has no `Self`: in the trait's order, those with a default last.
+/// Bounds stand where types travel: a client's method asks what it sends to be `Serialize` and what it receives to be
 /// `DeserializeOwned`; a server that registers the service asks the opposite, and `Send`, and `Sync` of what is lent. A
-/// default method asks the arguments that it holds to be `Send`. Two instances with other types are told apart by the name
-/// that `named` gives them.
+/// default method asks the arguments that it holds to be `Send`. Two instances with other types are told apart by the
+/// name that `named` gives them.
 ///
 /// ```
 /// # use rpc_runtime::prelude::*;
@@ -149,13 +149,13 @@ use proc_macro::TokenStream;
 /// ```
 ///
 /// The client's parameter for `type Item` is called `Item`, or `SelfItem` where that name is taken; `from_service` and
-/// `from_arc` infer it, `new` and `named` have to be told. A method's `where` clause is asked of every implementation that is
-/// served, and not only where the method is called. Default streams, and every default below `#[async_trait]`, have no
-/// bounds but yours. An error that is a parameter can not be `Status`, which does not travel as a value does.
+/// `from_arc` infer it, `new` and `named` have to be told. A method's `where` clause is asked of every implementation
+/// that is served, and not only where the method is called. Default streams, and every default below `#[async_trait]`,
+/// have no bounds but yours. An error that is a parameter can not be `Status`, which does not travel as a value does.
 ///
 /// Generic methods, lifetimes of the trait and associated types with parameters are refused: both ends have to know a
-/// method's types. Supertraits, constants and associated types are left as they are, and the methods of a supertrait are no
-/// part of the service.
+/// method's types. Supertraits, constants and associated types are left as they are, and the methods of a supertrait
+/// are no part of the service.
 ///
 /// # Options of the trait
 ///

@@ -27,8 +27,8 @@ pub(crate) struct Associated {
 }
 
 impl Scope {
-    /// Of a trait with these parameters and associated types. Where `is_named` says that an associated type's name means
-    /// something else in the trait, the client's parameter is called `Self` and that name.
+    /// Of a trait with these parameters and associated types. Where `is_named` says that an associated type's name
+    /// means something else in the trait, the client's parameter is called `Self` and that name.
     pub(crate) fn new<'a>(
         parameters: impl IntoIterator<Item = &'a GenericParam>,
         associated: Vec<Ident>,
@@ -77,6 +77,13 @@ impl Scope {
 pub(crate) fn names_self(predicate: &WherePredicate) -> bool {
     let mut finder = Finder { found: false, is_it: |name: &Ident| name == "Self" };
     finder.visit_where_predicate(predicate);
+    finder.found
+}
+
+/// Whether `Self` is named in this type.
+pub(crate) fn is_own(ty: &Type) -> bool {
+    let mut finder = Finder { found: false, is_it: |name: &Ident| name == "Self" };
+    finder.visit_type(ty);
     finder.found
 }
 

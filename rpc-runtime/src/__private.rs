@@ -8,8 +8,8 @@ pub use crate::{
     client::Client,
     codec::{Bulk, CodecKind, NoArguments, Probe, Received, Sent},
     router::{
-        Arguments, ErrorOf, HandlerFuture, Kind, Method, OtherKind, Outcome, Returned, Returns, put_outcome, put_value,
-        reply_outcome, reply_value,
+        Arguments, ErrorOf, HandlerFuture, Kind, Method, MethodError, OtherKind, Outcome, Returned, Returns,
+        put_outcome, put_value, reply_outcome, reply_value,
     },
     stream::{SendItem, Streaming},
 };

@@ -15,8 +15,8 @@ const PIPE: usize = 64 * 1_024;
 const ADDRESS: &str = "mem://link";
 
 /// Connects a channel to a server that serves it alone, in a task of its own. The channel may offer services, too. No
-/// socket, no address and no real time is needed: everything works under `#[tokio::test(start_paused = true)]` (tokio's feature `test-util`), where
-/// waits take no time.
+/// socket, no address and no real time is needed: everything works under `#[tokio::test(start_paused = true)]` (tokio's
+/// feature `test-util`), where waits take no time.
 ///
 /// Fails as the handshake does, and when the server's services can not be registered.
 ///

@@ -9,6 +9,8 @@ macro_rules! methods {
 #[rpc_service]
 trait Store {
     type Item<'a>;
+    #[cfg(unix)]
+    type Path;
     const LIMIT: usize;
     methods!();
     async fn get(&self) -> Self::Item<'_>;

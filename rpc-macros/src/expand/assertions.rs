@@ -21,9 +21,19 @@ use crate::{
 /// left to the bounds of those who use them.
 pub(super) fn expand(service: &Service) -> TokenStream {
     let written = service.scope.in_client();
-    let mut assertions = Assertions { service, written, seen: BTreeSet::new(), all: Vec::new() };
+    let mut assertions = Assertions {
+        service,
+        written,
+        seen: BTreeSet::new(),
+        composed: Vec::new(),
+        named: BTreeSet::new(),
+        all: Vec::new(),
+    };
     service.methods().for_each(|method| assertions.of_values(method));
     service.methods().for_each(|method| assertions.of_errors(method));
+    for (ty, cfg) in std::mem::take(&mut assertions.composed) {
+        assertions.whole(&ty, &cfg);
+    }
     let (attributes, all) = (beside_trait(service), &assertions.all);
     let aliases = service.methods().filter_map(|method| check_alias(service, method));
     let travel = (!all.is_empty()).then(|| {
@@ -40,7 +50,12 @@ pub(super) fn expand(service: &Service) -> TokenStream {
 struct Assertions<'a> {
     service: &'a Service,
     written: Written<'a>,
+    /// The types that are asserted.
     seen: BTreeSet<String>,
+    /// Types with parts, to be asserted when it is known which types stand alone.
+    composed: Vec<(Type, Vec<Attribute>)>,
+    /// Parts that are named for the sake of those.
+    named: BTreeSet<String>,
     all: Vec<TokenStream>,
 }
 
@@ -92,16 +107,19 @@ impl Assertions<'_> {
     }
 
     fn each(&mut self, ty: &Type, cfg: &[Attribute]) {
-        for ty in parse::traveling(ty) {
-            if !self.service.scope.is_in(ty) {
-                self.whole(ty, cfg);
-            }
+        let ty = parse::traveling(ty);
+        if self.service.scope.is_in(ty) || parse::travels_anyway(ty) {
+            return;
+        }
+        match parse::leaves(ty)[..] {
+            [leaf] if std::ptr::eq(leaf, parse::bare(ty)) => self.add(ty, &quote!(#ty), &self.probe(&quote!(#ty)), cfg),
+            _ => self.composed.push((ty.clone(), cfg.to_vec())),
         }
     }
 
     /// A type that travels in bulk, which it is taken for by a name that others can have.
     fn bulk(&mut self, ty: &Type, cfg: &[Attribute]) {
-        for ty in parse::traveling(ty) {
+        for ty in parse::leaves(ty) {
             let probe = self.probe(&quote!(#ty));
             self.assert(ty, &quote!(#ty), &probe, "is_bulk", cfg);
         }
@@ -109,7 +127,7 @@ impl Assertions<'_> {
 
     /// A type that borrows.
     fn lent(&mut self, ty: &Type, cfg: &[Attribute]) {
-        for ty in parse::traveling(ty) {
+        for ty in parse::leaves(ty) {
             if !self.service.scope.is_in(ty) {
                 let probe = self.probe(&quote!(#ty));
                 self.assert(ty, &quote!(#ty), &probe, "is_lent", cfg);
@@ -119,17 +137,16 @@ impl Assertions<'_> {
 
     /// A type, of whose parts the one is named in its place that keeps it from traveling.
     fn whole(&mut self, ty: &Type, cfg: &[Attribute]) {
-        let parts = parse::parts(ty);
         let mut asserted = self.probe(&quote!(#ty));
-        for part in &parts {
-            let part = self.probe(&quote!(#part));
+        for leaf in parse::leaves(ty) {
+            let (whole, part) = (self.probe(&quote!(#ty)), self.probe(&quote!(#leaf)));
+            // Not `add`: elsewhere it may stand alone, and has to travel whatever it is a part of here.
+            if !self.seen.contains(&key(&quote!(#leaf), cfg)) && self.named.insert(key(&quote!(#leaf), cfg)) {
+                self.push(leaf, &quote!(#whole.part(&#part)), "travels", cfg);
+            }
             asserted = quote!(#part.whole(&#asserted));
         }
         self.add(ty, &quote!(#ty), &asserted, cfg);
-        for part in parts {
-            let (whole, asserted) = (self.probe(&quote!(#ty)), self.probe(&quote!(#part)));
-            self.add(part, &quote!(#part), &quote!(#whole.part(&#asserted)), cfg);
-        }
     }
 
     fn add(&mut self, place: &Type, ty: &TokenStream, asserted: &TokenStream, cfg: &[Attribute]) {
@@ -138,9 +155,12 @@ impl Assertions<'_> {
 
     /// One for each type under each condition, at the first place where it stands.
     fn assert(&mut self, place: &Type, ty: &TokenStream, asserted: &TokenStream, assertion: &str, cfg: &[Attribute]) {
-        if !self.seen.insert(quote!(#(#cfg)* #ty).to_string()) {
-            return;
+        if self.seen.insert(key(ty, cfg)) {
+            self.push(place, asserted, assertion, cfg);
         }
+    }
+
+    fn push(&mut self, place: &Type, asserted: &TokenStream, assertion: &str, cfg: &[Attribute]) {
         let assertion = Ident::new(assertion, at(place));
         // The message is about what is spanned from the receiver on.
         self.all.push(quote_spanned! {at(place)=>
@@ -162,6 +182,10 @@ impl Assertions<'_> {
     }
 }
 
+fn key(ty: &TokenStream, cfg: &[Attribute]) -> String {
+    quote!(#(#cfg)* #ty).to_string()
+}
+
 /// A `Result` that is not named so would be taken for a plain value, and its error for a part of it.
 fn check_alias(service: &Service, method: &Method) -> Option<TokenStream> {
     let value = match &method.output {
@@ -170,7 +194,7 @@ fn check_alias(service: &Service, method: &Method) -> Option<TokenStream> {
         Output::Stream(stream) => &stream.item,
     };
     let Value { ty: ty @ Type::Path(_), shape: Shape::Plain } = value else { return None };
-    if parse::traveling(ty).is_empty() || service.scope.is_in(ty) {
+    if parse::travels_anyway(ty) || service.scope.is_in(ty) {
         return None;
     }
     let (attributes, cfg) = (beside_trait(service), &method.cfg);

@@ -141,7 +141,8 @@ fn expand_in_process(service: &Service, names: &Names) -> Option<TokenStream> {
             Self::from_arc(::std::sync::Arc::new(service))
         }
 
-        /// A client of an implementation that is shared, in this process: a mock that a test keeps, or one behind `dyn`.
+        /// A client of an implementation that is shared, in this process: a mock that a test keeps, or one behind
+        /// `dyn`.
         #[must_use]
         #vis fn from_arc<#own: #bound + ?::core::marker::Sized>(service: ::std::sync::Arc<#own>) -> Self #clause {
             Self::new(#runtime::Channel::in_process(#server::from_arc(service)))

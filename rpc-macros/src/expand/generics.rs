@@ -74,6 +74,8 @@ fn without_bounds(parameter: &GenericParam) -> Option<GenericParam> {
             let maybe: Vec<_> = parameter.bounds.iter().filter(|bound| is_maybe(bound)).cloned().collect();
             parameter.colon_token = (!maybe.is_empty()).then(Default::default);
             parameter.bounds = maybe.into_iter().collect();
+            // A client and a server have no `Self`.
+            parameter.default = parameter.default.take().filter(|(_, default)| !scope::is_own(default));
         }
         GenericParam::Const(parameter) => parameter.attrs.clear(),
         _ => return None,
@@ -234,16 +236,23 @@ impl Where {
                 let typed = Typed::new(&service.runtime, &service.scope, written, value);
                 let (runtime, ok, error) = (&service.runtime, typed.ok(), typed.own_error());
                 self.add(parse_quote!(#ok: #bound));
-                // Whether it is `Status` is asked by a trait, which asks for this.
-                self.add(parse_quote!(#error: #bound + #runtime::__private::Sent));
+                // It may be `Status`, which travels in its own way.
+                self.add(parse_quote!(#error: #runtime::__private::MethodError));
             }
         }
     }
 
-    /// A bound of each type in this one that travels and depends on parameters.
+    /// A bound of what travels of a type, if it depends on parameters; for all lifetimes that it may have.
     fn each(&mut self, service: &Service, written: &Written<'_>, ty: &Type, bound: &TokenStream) {
-        for ty in parse::traveling(ty).into_iter().filter(|ty| service.scope.is_in(ty)) {
-            let ty = written.ty(ty);
+        let ty = parse::traveling(ty);
+        if !service.scope.is_in(ty) {
+            return;
+        }
+        let ty = written.ty(ty);
+        if parse::has_lifetimes(&ty) {
+            let ty = parse::with_lifetime(&ty, "__lent");
+            self.add(parse_quote!(for<'__lent> #ty: #bound));
+        } else {
             self.add(parse_quote!(#ty: #bound));
         }
     }
@@ -266,7 +275,7 @@ pub(super) fn sendable(service: &Service, method: &Method) -> Vec<WherePredicate
     let mut predicates = Vec::new();
     for argument in method.arguments() {
         let sync = sync(argument);
-        for ty in parse::traveling(&argument.written).into_iter().filter(|ty| service.scope.is_in(ty)) {
+        for ty in parse::leaves(&argument.written).into_iter().filter(|ty| service.scope.is_in(ty)) {
             predicates.push(parse_quote!(#ty: ::core::marker::Send #sync));
         }
     }

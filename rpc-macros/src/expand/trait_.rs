@@ -1,10 +1,10 @@
 //! The trait as users implement it.
 
-use proc_macro2::TokenStream;
-use quote::{ToTokens, quote_spanned};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{
-    ItemTrait, ReturnType, TraitItem, TraitItemFn, TypeImplTrait, TypeParamBound, parse_quote, parse_quote_spanned,
-    visit_mut::VisitMut,
+    Block, FnArg, ItemTrait, Pat, ReturnType, Signature, TraitItem, TraitItemFn, TypeImplTrait, TypeParamBound,
+    parse_quote, parse_quote_spanned, visit_mut::VisitMut,
 };
 
 use super::generics;
@@ -67,8 +67,16 @@ fn expand_method(service: &Service, entry: &Entry) -> TraitItemFn {
     let send = entry.method.as_ref().map(|_| quote_spanned!(span=> + ::core::marker::Send));
     function.sig.output = parse_quote_spanned!(span=> -> impl ::core::future::Future<Output = #output> #send);
     if let Some(body) = &function.default {
-        function.default = Some(parse_quote!({ async move #body }));
-        function.attrs.push(parse_quote!(#[allow(clippy::manual_async_fn)]));
+        let body = asynchronous(&entry.source.sig, &output, body);
+        function.default = Some(parse_quote!({ #body }));
+        function.sig.inputs.iter_mut().for_each(without_mut);
+        function.attrs.push(parse_quote! {
+            #[allow(
+                clippy::diverging_sub_expression, clippy::let_and_return, clippy::let_unit_value,
+                clippy::manual_async_fn, clippy::no_effect_underscore_binding, clippy::type_complexity, clippy::used_underscore_binding,
+                unreachable_code
+            )]
+        });
         let sendable = entry.method.iter().flat_map(|method| generics::sendable(service, method));
         let mut sendable = sendable.peekable();
         if sendable.peek().is_some() {
@@ -76,6 +84,48 @@ fn expand_method(service: &Service, entry: &Entry) -> TraitItemFn {
         }
     }
     function
+}
+
+/// What an `async fn` of this body would do: its arguments live until it has ended, named in it or not, and what it
+/// ends with becomes its return type.
+fn asynchronous(sig: &Signature, output: &TokenStream, body: &Block) -> TokenStream {
+    let held = sig.inputs.iter().filter_map(|input| match input {
+        FnArg::Typed(argument) => match &*argument.pat {
+            Pat::Ident(name) => {
+                let plain = &name.ident;
+                Some(quote!(let #name = #plain;))
+            }
+            _ => None,
+        },
+        FnArg::Receiver(_) => None,
+    });
+    let ended = Ident::new("ended", Span::mixed_site());
+    // The type of a stream can not be written.
+    let ty = (!parse::is_opaque(&sig.output)).then(|| quote!(: #output));
+    let early = ty.as_ref().map(|_| {
+        quote! {
+            if let ::core::option::Option::Some(#ended) = ::core::option::Option::None::<#output> {
+                return #ended;
+            }
+        }
+    });
+    quote! {
+        async move {
+            #(#held)*
+            #early
+            let #ended #ty = #body;
+            #ended
+        }
+    }
+}
+
+/// What is changed is the body's own.
+fn without_mut(input: &mut FnArg) {
+    if let FnArg::Typed(argument) = input {
+        if let Pat::Ident(name) = &mut *argument.pat {
+            name.mutability = None;
+        }
+    }
 }
 
 /// Adds `Send` to the `impl Stream`s of a return type.

@@ -7,6 +7,7 @@ use syn::{Path, Type};
 use super::{at, located};
 use crate::{
     model::{Outcome, Shape, Value},
+    parse,
     scope::{Scope, Written},
 };
 
@@ -121,15 +122,27 @@ impl<'a> Typed<'a> {
 
     /// How the method's own error is encoded.
     pub(super) fn failure_encoder(&self) -> TokenStream {
-        let (runtime, error) = (self.runtime, self.own_error());
-        quote_spanned!(at(&self.ty)=> #runtime::__private::Probe::<#error>::NEW.failure_encoder())
+        let (runtime, error, span) = (self.runtime, self.own_error(), at(&self.ty));
+        if self.is_parameters_alias() {
+            return quote_spanned!(span=> <#error as #runtime::__private::MethodError>::encoder());
+        }
+        quote_spanned!(span=> #runtime::__private::Probe::<#error>::NEW.failure_encoder())
     }
 
     /// How the client decodes the method's own error.
     pub(super) fn failure(&self) -> TokenStream {
-        let runtime = self.runtime;
+        let (runtime, span) = (self.runtime, at(&self.ty));
+        if self.is_parameters_alias() {
+            let error = self.own_error();
+            return quote_spanned!(span=> <#error as #runtime::__private::MethodError>::decoder());
+        }
         let error = self.error().unwrap_or_else(|| quote!(#runtime::Status));
-        quote_spanned!(at(&self.ty)=> #runtime::__private::Probe::<#error>::NEW.failure())
+        quote_spanned!(span=> #runtime::__private::Probe::<#error>::NEW.failure())
+    }
+
+    /// Whether it is an alias that depends on parameters: what it is can not be asked.
+    fn is_parameters_alias(&self) -> bool {
+        self.is_generic && matches!(self.value.shape, Shape::Alias { .. })
     }
 
     fn is_bulk(&self) -> bool {
@@ -163,7 +176,7 @@ pub(super) fn coder(runtime: &Path, span: Span, is_bulk: bool, ty: &TokenStream,
 
 /// Whether the last segment is `Status`.
 fn is_status(error: &Type) -> bool {
-    matches!(error, Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "Status"))
+    parse::is_named(error, "Status")
 }
 
 /// Whether a type is a `Result`, as a constant expression.

@@ -179,7 +179,7 @@ fn parameters(sig: &mut Signature, scope: &Scope, errors: &mut Errors) -> Option
         }
         parameters.push(parameter);
         // A trait's function without a body takes no patterns: one message is enough for them.
-        if !matches!(&*input.pat, Pat::Ident(_)) {
+        if !matches!(&*input.pat, Pat::Ident(one) if one.by_ref.is_none() && one.subpat.is_none()) {
             let span = input.pat.span();
             *input.pat = syn::parse_quote_spanned!(span=> _);
         }
@@ -212,7 +212,7 @@ fn output(sig: &Signature, style: Style, scope: &Scope, errors: &mut Errors) -> 
         return None;
     }
     types::check_output(ty, scope, errors);
-    Some(Output::Value(Box::new(types::value(ty))))
+    Some(Output::Value(Box::new(types::value(ty, scope))))
 }
 
 /// What the method's future gives, if it returns one that it makes itself.

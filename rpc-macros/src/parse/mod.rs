@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 
 pub(crate) use attributes::{cfg, docs};
 pub(crate) use method::is_reserved;
-pub(crate) use streams::{is_send, is_stream};
-pub(crate) use types::{parts, traveling};
+pub(crate) use streams::{is_opaque, is_send, is_stream};
+pub(crate) use types::{bare, has_lifetimes, is_named, leaves, traveling, travels_anyway, with_lifetime};
 
 use method::Surroundings;
 
@@ -115,6 +115,10 @@ fn read_item(item: TraitItem, surroundings: Option<Surroundings<'_>>, errors: &m
             let text = "an associated type of a service has no parameters: both ends have to know the type";
             errors.at(&associated.generics.params, text);
         }
+        TraitItem::Type(associated) if !cfg(&associated.attrs).is_empty() => {
+            let text = "an associated type can not depend on cfg: the client has a parameter for it";
+            errors.at(&associated.ident, text);
+        }
         TraitItem::Macro(call) => {
             errors.at(&call.mac.path, "the methods that a macro makes are not seen by #[rpc_service]");
         }
@@ -134,9 +138,11 @@ fn check_names(items: &mut [Item], errors: &mut Errors) {
         let name = method.name.to_string();
         // Of two that depend on cfg, one may be there when the other is not.
         let conditional = !method.cfg.is_empty();
-        if names.insert(name.clone(), conditional).is_some_and(|other| !(other && conditional)) {
-            // The compiler reports two functions of one name itself.
-            entry.method = None;
+        if let Some(other) = names.insert(name.clone(), conditional) {
+            // Two without a condition the compiler reports itself; else the one is there when the other is not.
+            if !other && !conditional {
+                entry.method = None;
+            }
             continue;
         }
         let taken = |by: Option<(String, bool)>| by.filter(|(_, other)| !(*other && conditional)).map(|(by, _)| by);

@@ -176,7 +176,7 @@ pub(super) fn output(sig: &Signature, ty: &Type, style: Style, scope: &Scope, er
     // A `BoxStream` without items is reported by the compiler.
     let item = stream.item?;
     types::check_item(item, scope, errors);
-    let item = types::value(item);
+    let item = types::value(item, scope);
     (errors.count() == before).then_some(())?;
     Some(Output::Stream(Box::new(Stream { written: ty.clone(), item, opening: opening? })))
 }
@@ -206,7 +206,7 @@ fn opening(sig: &Signature, ty: &Type, stream: &Written<'_>, scope: &Scope, erro
     if Written::of(ty).is_some() {
         return Some(if sig.asyncness.is_some() { Opening::Awaited } else { Opening::AtOnce });
     }
-    let Some(result) = types::emptied(ty, stream.ty).filter(|_| types::is_result(ty)) else {
+    let Some(result) = types::emptied(ty, stream.ty).filter(|_| types::is_result(ty, scope)) else {
         let text =
             "a stream is returned alone, or as the value of a `Result`, or of an alias with `Result` in its name";
         errors.at(stream.ty, text);
@@ -217,10 +217,23 @@ fn opening(sig: &Signature, ty: &Type, stream: &Written<'_>, scope: &Scope, erro
         errors.at(sig.fn_token, text);
     }
     types::check_output(&result, scope, errors);
-    Some(Opening::Fallible(Box::new(types::value(&result))))
+    Some(Opening::Fallible(Box::new(types::value(&result, scope))))
 }
 
 /// Whether the method returns a stream, of whatever kind and at whatever place.
 pub(super) fn is_returned(output: &ReturnType) -> bool {
     matches!(output, ReturnType::Type(_, ty) if Written::within(ty).is_some())
+}
+
+/// Whether there is an `impl Trait` in it, whose type can not be written.
+pub(crate) fn is_opaque(output: &ReturnType) -> bool {
+    struct Finder(bool);
+    impl<'a> Visit<'a> for Finder {
+        fn visit_type_impl_trait(&mut self, _: &'a syn::TypeImplTrait) {
+            self.0 = true;
+        }
+    }
+    let mut finder = Finder(false);
+    finder.visit_return_type(output);
+    finder.0
 }

@@ -166,13 +166,16 @@ fn all_mistakes_of_a_trait_are_found_at_once() {
 fn the_types_that_travel_are_found_in_those_that_only_hold_them() {
     let found = |ty: TokenStream| {
         let ty: syn::Type = syn::parse2(ty).unwrap();
-        traveling(&ty).into_iter().map(|ty| ty.to_token_stream().to_string().replace(' ', "")).collect::<Vec<_>>()
+        leaves(&ty).into_iter().map(|ty| ty.to_token_stream().to_string().replace(' ', "")).collect::<Vec<_>>()
     };
     assert_eq!(found(quote!(u8)), [""; 0]);
     assert_eq!(found(quote!(&[Option<Box<Point>>])), ["Point"]);
     assert_eq!(found(quote!((A, Vec<(B, String)>, Result<C, D>))), ["A", "B", "C", "D"]);
-    assert_eq!(found(quote!(HashMap<K, Vec<V>>)), ["HashMap<K,Vec<V>>"]);
-    assert_eq!(found(quote!([Point; 3])), ["[Point;3]"]);
+    assert_eq!(found(quote!(HashMap<K, Vec<V>>)), ["K", "V"]);
+    assert_eq!(found(quote!([Point; 3])), ["Point"]);
+    // Others of the same name, and what may ask anything of its parts.
+    assert_eq!(found(quote!(heapless::Vec<Point, LENGTH>)), ["heapless::Vec<Point,LENGTH>"]);
+    assert_eq!(found(quote!(Page<Point>)), ["Page<Point>"]);
 }
 
 #[test]

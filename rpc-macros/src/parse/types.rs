@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The type without parentheses and without the invisible groups that `macro_rules!` leaves.
-pub(super) fn bare(ty: &Type) -> &Type {
+pub(crate) fn bare(ty: &Type) -> &Type {
     match ty {
         Type::Group(group) => bare(&group.elem),
         Type::Paren(paren) => bare(&paren.elem),
@@ -32,7 +32,7 @@ pub(super) fn name(ty: &Type) -> Option<Ident> {
 }
 
 /// Whether the type is a path that ends with this name.
-pub(super) fn is_named(ty: &Type, wanted: &str) -> bool {
+pub(crate) fn is_named(ty: &Type, wanted: &str) -> bool {
     name(ty).is_some_and(|name| name == wanted)
 }
 
@@ -74,12 +74,12 @@ pub(super) fn emptied(ty: &Type, argument: &Type) -> Option<Type> {
 }
 
 /// What a type is when it is returned.
-pub(super) fn value(ty: &Type) -> Value {
+pub(super) fn value(ty: &Type, scope: &Scope) -> Value {
     let shape = if is_bytes(ty) {
         Shape::Bulk
     } else if is_named(ty, "Result") {
         result(ty)
-    } else if is_result(ty) {
+    } else if is_result(ty, scope) {
         Shape::Alias { certain: false, bulk: false }
     } else {
         Shape::Plain
@@ -87,9 +87,11 @@ pub(super) fn value(ty: &Type) -> Value {
     Value { ty: ty.clone(), shape }
 }
 
-/// Whether `Result` is in the type's name.
-pub(super) fn is_result(ty: &Type) -> bool {
-    name(ty).is_some_and(|name| name.to_string().contains("Result"))
+/// Whether `Result` is in the type's name. Of a type with parameters the compiler can not be asked whether it is one,
+/// and so its name has to end so.
+pub(super) fn is_result(ty: &Type, scope: &Scope) -> bool {
+    let name = name(ty).map(|name| name.to_string()).unwrap_or_default();
+    if scope.is_in(ty) { name.ends_with("Result") } else { name.contains("Result") }
 }
 
 /// `Result<T, E>`, or an alias of this name.
@@ -115,30 +117,66 @@ fn arguments(ty: &Type) -> Vec<&Type> {
     types.collect()
 }
 
-/// The types that have to be `Serialize` and `Deserialize`, so that this one is: what is in a reference, a tuple, a
-/// slice, a `Vec`, an `Option`, a `Box` or a `Result`. Of any other type only the compiler knows what it asks of its
-/// parts.
-pub(crate) fn traveling(ty: &Type) -> Vec<&Type> {
-    let inner = match bare(ty) {
-        Type::Reference(reference) => vec![&*reference.elem],
-        Type::Slice(slice) => vec![&*slice.elem],
-        Type::Tuple(tuple) => tuple.elems.iter().collect(),
-        other if ["Vec", "Option", "Box", "Result"].iter().any(|name| is_named(other, name)) => arguments(other),
-        other => return if travels_anyway(other) { Vec::new() } else { vec![other] },
+/// What travels of a type that may be lent: what is behind references, also in an `Option`, or in a slice.
+pub(crate) fn traveling(ty: &Type) -> &Type {
+    let lent = match bare(ty) {
+        Type::Reference(reference) => &reference.elem,
+        Type::Slice(slice) => &slice.elem,
+        other if is_named(other, "Option") => match arguments(other)[..] {
+            [inner] if matches!(bare(inner), Type::Reference(_)) => inner,
+            _ => return other,
+        },
+        other => return other,
     };
-    inner.into_iter().flat_map(traveling).collect()
+    traveling(lent)
 }
 
-/// The types in one that may ask anything of them: what is in its angle brackets, or the element of an array.
-pub(crate) fn parts(ty: &Type) -> Vec<&Type> {
-    match bare(ty) {
-        Type::Array(array) => traveling(&array.elem),
-        ty => arguments(ty).into_iter().flat_map(traveling).collect(),
+/// The parts of a type for whose sake it may not travel, where all know of the type that it has nothing else to it:
+/// those of tuples, arrays and the containers of the standard library. `None` if it is no such type.
+fn parts(ty: &Type) -> Option<Vec<&Type>> {
+    const CONTAINERS: [(&str, usize); 11] = [
+        ("Vec", 1),
+        ("VecDeque", 1),
+        ("Option", 1),
+        ("Box", 1),
+        ("Arc", 1),
+        ("Rc", 1),
+        ("HashSet", 1),
+        ("BTreeSet", 1),
+        ("Result", 2),
+        ("HashMap", 2),
+        ("BTreeMap", 2),
+    ];
+    match ty {
+        Type::Reference(reference) => Some(vec![&reference.elem]),
+        Type::Slice(slice) => Some(vec![&slice.elem]),
+        Type::Array(array) => Some(vec![&array.elem]),
+        Type::Tuple(tuple) => Some(tuple.elems.iter().collect()),
+        container => {
+            let arguments = arguments(container);
+            let is_it = |&&(name, count): &&(&str, usize)| is_named(container, name) && arguments.len() == count;
+            CONTAINERS.iter().find(is_it).map(|_| arguments)
+        }
     }
 }
 
+/// The types that a type is made of in the end, but those of the language; it itself if it is made of nothing.
+pub(crate) fn leaves(ty: &Type) -> Vec<&Type> {
+    let ty = bare(ty);
+    match parts(ty) {
+        Some(parts) => parts.into_iter().flat_map(leaves).collect(),
+        None if travels_anyway(ty) || is_unsized(ty) => Vec::new(),
+        None => vec![ty],
+    }
+}
+
+/// Whether a value of it stands behind a pointer only, as far as its name says.
+fn is_unsized(ty: &Type) -> bool {
+    matches!(ty, Type::TraitObject(_)) || ["Path", "OsStr", "CStr"].iter().any(|name| is_named(ty, name))
+}
+
 /// Whether it is one of the types of the language that travel.
-fn travels_anyway(ty: &Type) -> bool {
+pub(crate) fn travels_anyway(ty: &Type) -> bool {
     const PLAIN: [&str; 15] =
         ["bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "str"];
     let Type::Path(path) = ty else { return false };
@@ -168,6 +206,34 @@ fn with_lifetimes(ty: &Type, name: &'static str) -> Type {
     let mut ty = ty.clone();
     Rename(name).visit_type_mut(&mut ty);
     ty
+}
+
+/// The type with every lifetime but `'static` under this name.
+pub(crate) fn with_lifetime(ty: &Type, name: &'static str) -> Type {
+    struct Rename(&'static str);
+    impl VisitMut for Rename {
+        fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+            if lifetime.ident != "static" {
+                lifetime.ident = Ident::new(self.0, lifetime.ident.span());
+            }
+        }
+    }
+    let mut ty = ty.clone();
+    Rename(name).visit_type_mut(&mut ty);
+    ty
+}
+
+/// Whether there is a lifetime in the type but `'static`.
+pub(crate) fn has_lifetimes(ty: &Type) -> bool {
+    struct Finder(bool);
+    impl<'a> Visit<'a> for Finder {
+        fn visit_lifetime(&mut self, lifetime: &'a Lifetime) {
+            self.0 |= lifetime.ident != "static";
+        }
+    }
+    let mut finder = Finder(false);
+    finder.visit_type(ty);
+    finder.0
 }
 
 /// Whether a value of this type borrows when it is decoded: it has a lifetime. A `Cow` becomes owned.

@@ -22,8 +22,8 @@ use crate::{
 ///
 /// It owns its encoded arguments, and nothing is sent before it is awaited, polled or [started](Self::start).
 /// **Dropping it cancels it**: either nothing was sent and nothing will be, or the server is told and drops the
-/// handler. Its deadline begins when it is first polled or started, lies 30 s ahead unless set otherwise, and is
-/// never later than that of the call it is made in. A call with streams has none unless one is set, which then bounds the
+/// handler. Its deadline begins when it is first polled or started, lies 30 s ahead unless set otherwise, and is never
+/// later than that of the call it is made in. A call with streams has none unless one is set, which then bounds the
 /// whole stream.
 ///
 /// # Panics

@@ -104,8 +104,8 @@ impl Channel {
         Self::builder().lazy(address)
     }
 
-    /// A channel to a service in this process, without a connection: what a client's `from_service` and `from_arc` make. For an
-    /// implementation that is shared, or behind `dyn`, give it `FooServer::from_arc(..)`.
+    /// A channel to a service in this process, without a connection: what a client's `from_service` and `from_arc`
+    /// make. For an implementation that is shared, or behind `dyn`, give it `FooServer::from_arc(..)`.
     ///
     /// Everything else is as over a connection: arguments and replies go through the codec, within
     /// [`max_message`](crate::Limits::max_message), calls have deadlines, metadata and a context, and dropping a call

@@ -13,8 +13,8 @@ use std::{collections::BTreeMap, sync::Arc};
 pub use arguments::Arguments;
 pub(crate) use produced::respond;
 pub use reply::{
-    ErrorOf, HandlerFuture, Kind, OtherKind, Outcome, Returned, Returns, put_outcome, put_value, reply_outcome,
-    reply_value,
+    ErrorOf, HandlerFuture, Kind, MethodError, OtherKind, Outcome, Returned, Returns, put_outcome, put_value,
+    reply_outcome, reply_value,
 };
 pub(crate) use running::{Finished, Running, Start};
 pub(crate) use trust::Trust;

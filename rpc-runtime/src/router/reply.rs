@@ -3,11 +3,11 @@
 
 use std::{marker::PhantomData, pin::Pin};
 
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     buffer,
-    call::Reply,
+    call::{DecodeFailure, Reply},
     codec::{CodecKind, Encode, EncodeError, Probe, Receivable, unreported},
     status::{CallError, Code, Status},
 };
@@ -46,18 +46,40 @@ impl<E> Receivable<E> {
 }
 
 /// The error of a method, as its client gets it: a `CallError` of it, or `Status`.
-pub trait MethodError {
+pub trait MethodError: Sized {
     /// How a client's call fails.
     type Error;
+
+    /// How it is encoded.
+    fn encoder() -> EncodeFailure<Self>;
+
+    /// How it is decoded.
+    fn decoder() -> DecodeFailure<Self::Error>;
 }
 
-impl<E: Serialize> MethodError for E {
+impl<E: Serialize + DeserializeOwned> MethodError for E {
     type Error = CallError<E>;
+
+    fn encoder() -> EncodeFailure<E> {
+        Probe::<E>::NEW.failure_encoder()
+    }
+
+    fn decoder() -> DecodeFailure<CallError<E>> {
+        Probe::<CallError<E>>::NEW.failure()
+    }
 }
 
 // Coherent with the above because Status does not implement Serialize.
 impl MethodError for Status {
     type Error = Self;
+
+    fn encoder() -> EncodeFailure<Self> {
+        Probe::<Self>::NEW.failure_encoder()
+    }
+
+    fn decoder() -> DecodeFailure<Self> {
+        Probe::<Self>::NEW.failure()
+    }
 }
 
 /// How a client's call fails when its method returns `Result<_, E>`: with [`Status`] if `E` is that, else with

@@ -18,6 +18,7 @@ mod returns;
 mod several;
 mod streams;
 mod supertraits;
+mod unusual;
 mod values;
 
 use rpc_runtime::{Channel, Server, Service};
