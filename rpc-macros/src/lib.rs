@@ -36,7 +36,9 @@ use proc_macro::TokenStream;
 ///
 /// A method is an `async fn` (or returns a stream, see below) with `&self` and at most 16 arguments, owned or borrowed.
 /// Borrowed ones (`&str`, `&[T]`, `&T`, `Option<&T>`) are encoded where the client's method is called, decoded as owned
-/// values on the server and lent to the handler. A method that returns a `Result` reports its error as `CallError<E>`,
+/// values on the server and lent to the handler. A type with a lifetime, such as `Line<'_>`, borrows from the message that
+/// the handler holds; what does not lie in it as it is, such as a JSON string with an escape, is refused unless the type
+/// has a `Cow` there. A method that returns a `Result` reports its error as `CallError<E>`,
 /// or as `Status` where the error is one; every other method fails with `Status` only. An alias of `Result` works when
 /// it has `Result` in its name, such as `ArithResult<i64>`; any other is refused. A `Vec<u8>`, `&[u8]` or `Bytes`
 /// travels in bulk; these, `Option` and `#[async_trait]` are recognised by the last segment of their path.
@@ -117,6 +119,37 @@ use proc_macro::TokenStream;
 /// Streams have a task of their own, and no `#[rpc(inline)]`. `Vec<u8>` and `Bytes` travel in bulk as items too.
 /// `Streaming`, `Stream` and `BoxStream` are recognised by the last segment of their path. A stream in a box works as
 /// well, and is what `#[async_trait]` asks for: `BoxStream<'_, T>` or `Pin<Box<dyn Stream<Item = T> + Send + '_>>`.
+///
+/// # Parameters and associated types
+///
+/// A trait may have type parameters, constants and `where` clauses, and its methods may have `where` clauses too. The
+/// client and the server have the same parameters (the server behind its own, which is the implementation), and the client
+/// has one more for each associated type, for it has no `Self`: in the trait's order, those with a default last. Bounds
+/// stand where types travel: a client's method asks what it sends to be `Serialize` and what it receives to be
+/// `DeserializeOwned`; a server that registers the service asks the opposite, and `Send`, and `Sync` of what is lent. A
+/// default method asks the arguments that it holds to be `Send`. Two instances with other types are told apart by the name
+/// that `named` gives them.
+///
+/// ```
+/// # use rpc_runtime::prelude::*;
+/// #[rpc_service]
+/// pub trait Store<K, V> {
+///     type Version;
+///     async fn get(&self, key: &K) -> Option<V>;
+///     async fn put(&self, key: K, value: V) -> Self::Version;
+/// }
+///
+/// # async fn calls(channel: Channel) -> Result<(), Status> {
+/// let users = StoreClient::<String, u32, u64>::named(channel, "users");
+/// let version: u64 = users.put("ada".to_owned(), 36).await?;
+/// # drop(version);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Generic methods, lifetimes of the trait and associated types with parameters are refused: both ends have to know a
+/// method's types. Supertraits, constants and associated types are left as they are, and the methods of a supertrait are no
+/// part of the service.
 ///
 /// # Options of the trait
 ///

@@ -25,7 +25,7 @@ pub(super) fn expand(service: &Service, names: &Names) -> TokenStream {
     let (client, attributes) = (&names.client, beside_trait(service));
     let (introduced, arguments) = (introduced(&parameters), arguments(&parameters));
     let clause = Where::of_client(service);
-    let from_service = from_service(service, names);
+    let in_process = expand_in_process(service, names);
     let methods = service.methods().map(|method| expand_method(service, names, &written, method));
     let stand_ins = names.mistake.iter().flat_map(|mistake| stand_ins(service, mistake));
     quote! {
@@ -34,7 +34,7 @@ pub(super) fn expand(service: &Service, names: &Names) -> TokenStream {
 
         #attributes
         impl #introduced #client #arguments #clause {
-            #from_service
+            #in_process
             #(#methods)*
             #(#stand_ins)*
         }
@@ -112,28 +112,36 @@ fn expand_constructors(service: &Service, names: &Names) -> TokenStream {
     }
 }
 
-/// The constructor of a client without a connection. A trait with a mistake in it may be one that can not be a bound.
-fn from_service(service: &Service, names: &Names) -> Option<TokenStream> {
+/// The constructors of a client without a connection. A trait with a mistake in it may be one that can not be a bound.
+fn expand_in_process(service: &Service, names: &Names) -> Option<TokenStream> {
     let Service { runtime, source, .. } = service;
-    let (vis, server, implemented) = (&source.vis, &names.server, &names.parameters.implemented);
+    let (vis, server) = (&source.vis, &names.server);
     if !service.can_be_bound {
         return None;
     }
-    let (generics, argument, clause) = if names.parameters.in_client().is_empty() {
-        (None, quote!(impl #implemented), None)
-    } else {
-        let own = generics::implementation(service, "__Service");
-        let bound = names.parameters.with_associated(service);
+    let own = generics::implementation(service, "__Service");
+    let bound = names.parameters.with_associated(service);
+    // What travels has to be fit for it, which the compiler knows of types without parameters.
+    let clause = (!names.parameters.in_client().is_empty()).then(|| {
         let arguments = arguments(&names.parameters.in_server(parse_quote!(#own)));
-        let clause = quote!(where #own: #bound, #server #arguments: #runtime::Service);
-        (Some(quote!(<#own>)), quote!(#own), Some(clause))
+        quote!(where #server #arguments: #runtime::Service)
+    });
+    let (generics, argument) = match &clause {
+        None => (None, quote!(impl #bound)),
+        Some(_) => (Some(quote!(<#own: #bound>)), quote!(#own)),
     };
     Some(quote! {
         /// A client of this implementation, in this process: for tests, and for mocks, which are implementations
         /// like any other. Its calls go through the codec and have everything that others have but a connection.
         #[must_use]
         #vis fn from_service #generics (service: #argument) -> Self #clause {
-            Self::new(#runtime::Channel::in_process(#server::new(service)))
+            Self::from_arc(::std::sync::Arc::new(service))
+        }
+
+        /// The same of an implementation that is shared, such as a mock that a test keeps, or one behind `dyn`.
+        #[must_use]
+        #vis fn from_arc<#own: #bound + ?::core::marker::Sized>(service: ::std::sync::Arc<#own>) -> Self #clause {
+            Self::new(#runtime::Channel::in_process(#server::from_arc(service)))
         }
     })
 }

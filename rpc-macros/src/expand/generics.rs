@@ -40,11 +40,10 @@ impl Parameters {
 
     /// The trait with its arguments and what its associated types are for a client: `Repo<K, Item = Item>`.
     pub(super) fn with_associated(&self, service: &Service) -> Path {
-        let name = &service.source.ident;
-        let own = self.declared.iter().filter_map(argument);
-        let associated =
-            service.scope.associated.iter().map(|Associated { name, parameter }| quote!(#name = #parameter));
-        parse_quote!(#name<#(#own,)* #(#associated),*>)
+        let (name, own) = (&service.source.ident, self.declared.iter().filter_map(argument));
+        let of = |Associated { name, parameter }: &Associated| quote!(#name = #parameter);
+        let arguments: Vec<_> = own.map(|own| quote!(#own)).chain(service.scope.associated.iter().map(of)).collect();
+        if arguments.is_empty() { parse_quote!(#name) } else { parse_quote!(#name<#(#arguments),*>) }
     }
 
     /// The server's, behind its own, which is the implementation.

@@ -18,7 +18,7 @@ use crate::{
 /// As many as serde takes in one tuple.
 const MAX_ARGUMENTS: usize = 16;
 /// What the client has of its own.
-const RESERVED: [&str; 5] = ["new", "named", "channel", "from_service", "DESCRIPTOR"];
+const RESERVED: [&str; 6] = ["new", "named", "channel", "from_service", "from_arc", "DESCRIPTOR"];
 
 /// What every type has by the prelude, and takes by value.
 const TAKEN: [&str; 2] = ["into", "try_into"];

@@ -41,7 +41,7 @@ impl Probe<CallError<Status>> {
 impl<E> Receivable<E> {
     /// How the service's own error is decoded.
     pub fn failure(&self) -> DecodeFailure<E> {
-        |_, _| unreported()
+        |_, _| unreported::<E, _>()
     }
 }
 

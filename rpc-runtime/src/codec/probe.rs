@@ -4,7 +4,7 @@
 //! A method of [`Probe`] with a bound goes before one of the same name that the next type in the chain of `Deref` has,
 //! and is passed over when the type does not fulfil the bound.
 
-use std::{marker::PhantomData, ops::Deref};
+use std::{convert::Infallible, marker::PhantomData, ops::Deref};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -73,18 +73,25 @@ where
 impl<T> Receivable<T> {
     /// How it is encoded.
     pub fn encoder(&self) -> Encode<T> {
-        |_, _, _| unreported()
+        |_, _, _| unreported::<T, _>()
     }
 
     /// How it is decoded.
     pub fn decoder(&self) -> Decode<T> {
-        |_, _| unreported()
+        |_, _| unreported::<T, _>()
     }
 }
 
 /// In the place of what a type can not do.
-pub(crate) fn unreported<T>() -> T {
-    const { panic!("a type of a service is neither fit to travel nor was it reported") }
+pub(crate) fn unreported<T, R>() -> R {
+    match Unreported::<T>::NONE {}
+}
+
+/// It depends on the type, so that nothing is asked before there is one.
+struct Unreported<T>(PhantomData<T>);
+
+impl<T> Unreported<T> {
+    const NONE: Infallible = panic!("a type of a service is neither fit to travel nor was it reported");
 }
 
 impl<T: Serialize + DeserializeOwned> Probe<T> {

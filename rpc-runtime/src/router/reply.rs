@@ -41,7 +41,7 @@ impl Probe<Status> {
 impl<E> Receivable<E> {
     /// The service's own error.
     pub fn failure_encoder(&self) -> EncodeFailure<E> {
-        |_, _| unreported()
+        |_, _| unreported::<E, _>()
     }
 
     /// In the place of an error, it has to travel like any other type.
