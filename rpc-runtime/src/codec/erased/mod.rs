@@ -5,9 +5,11 @@
 //! there is more, but a program has few of them. Errors pass as texts, short ones: a codec may add to them.
 
 mod deserializer;
+mod kind;
 mod reader;
 mod serializer;
 mod token;
+mod visit;
 mod writer;
 
 pub(super) use deserializer::Await;

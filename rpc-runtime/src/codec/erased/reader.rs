@@ -99,12 +99,18 @@ impl<'de> Visitor<'de> for Give<'_, 'de> {
         visit_char(value: char) Token::Char(value);
         visit_str(text: &str) Token::Str(text);
         visit_borrowed_str(text: &'de str) Token::BorrowedStr(text);
-        visit_string(text: String) Token::String(text);
         visit_bytes(bytes: &[u8]) Token::Bytes(bytes);
         visit_borrowed_bytes(bytes: &'de [u8]) Token::BorrowedBytes(bytes);
-        visit_byte_buf(bytes: Vec<u8>) Token::ByteBuf(bytes);
         visit_none() Token::None;
         visit_unit() Token::Unit;
+    }
+
+    fn visit_string<E: Error>(self, mut text: String) -> Result<(), E> {
+        self.0.take(Token::String(&mut text)).map_err(E::custom)
+    }
+
+    fn visit_byte_buf<E: Error>(self, mut bytes: Vec<u8>) -> Result<(), E> {
+        self.0.take(Token::ByteBuf(&mut bytes)).map_err(E::custom)
     }
 
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {

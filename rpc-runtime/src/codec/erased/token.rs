@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::de::Unexpected;
+
 use crate::codec::DecodeError;
 
 /// What a type asks its deserializer for.
@@ -40,7 +42,7 @@ pub(in crate::codec) enum Hint {
     IgnoredAny,
 }
 
-/// What a deserializer answers.
+/// What a deserializer answers. Nothing in it is to be dropped, which would be code for each type.
 pub(in crate::codec) enum Token<'t, 'de> {
     Bool(bool),
     I8(i8),
@@ -58,10 +60,10 @@ pub(in crate::codec) enum Token<'t, 'de> {
     Char(char),
     Str(&'t str),
     BorrowedStr(&'de str),
-    String(String),
+    String(&'t mut String),
     Bytes(&'t [u8]),
     BorrowedBytes(&'de [u8]),
-    ByteBuf(Vec<u8>),
+    ByteBuf(&'t mut Vec<u8>),
     None,
     Some(&'t mut dyn Input<'de>),
     Unit,
@@ -69,6 +71,55 @@ pub(in crate::codec) enum Token<'t, 'de> {
     Seq(&'t mut dyn Parts<'de>),
     Map(&'t mut dyn Parts<'de>),
     Enum(&'t mut dyn Variants<'de>),
+}
+
+impl<'t> Token<'t, '_> {
+    /// What serde's visitors make of it in the end unless they distinguish more.
+    pub(in crate::codec) fn widened(self) -> Self {
+        match self {
+            Self::I8(value) => Self::I64(value.into()),
+            Self::I16(value) => Self::I64(value.into()),
+            Self::I32(value) => Self::I64(value.into()),
+            Self::U8(value) => Self::U64(value.into()),
+            Self::U16(value) => Self::U64(value.into()),
+            Self::U32(value) => Self::U64(value.into()),
+            Self::String(text) => Self::Str(text),
+            Self::ByteBuf(bytes) => Self::Bytes(bytes),
+            other => other,
+        }
+    }
+
+    /// As what it is named to those who expected something else.
+    pub(in crate::codec) fn unexpected(self) -> Unexpected<'t> {
+        match self {
+            Self::Bool(value) => Unexpected::Bool(value),
+            Self::I8(value) => Unexpected::Signed(value.into()),
+            Self::I16(value) => Unexpected::Signed(value.into()),
+            Self::I32(value) => Unexpected::Signed(value.into()),
+            Self::I64(value) => Unexpected::Signed(value),
+            Self::I128(_) => Unexpected::Other("integer `i128`"),
+            Self::U8(value) => Unexpected::Unsigned(value.into()),
+            Self::U16(value) => Unexpected::Unsigned(value.into()),
+            Self::U32(value) => Unexpected::Unsigned(value.into()),
+            Self::U64(value) => Unexpected::Unsigned(value),
+            Self::U128(_) => Unexpected::Other("integer `u128`"),
+            Self::F32(value) => Unexpected::Float(value.into()),
+            Self::F64(value) => Unexpected::Float(value),
+            Self::Char(value) => Unexpected::Char(value),
+            Self::Str(text) => Unexpected::Str(text),
+            Self::BorrowedStr(text) => Unexpected::Str(text),
+            Self::String(text) => Unexpected::Str(text),
+            Self::Bytes(bytes) => Unexpected::Bytes(bytes),
+            Self::BorrowedBytes(bytes) => Unexpected::Bytes(bytes),
+            Self::ByteBuf(bytes) => Unexpected::Bytes(bytes),
+            Self::None | Self::Some(_) => Unexpected::Option,
+            Self::Unit => Unexpected::Unit,
+            Self::Newtype(_) => Unexpected::NewtypeStruct,
+            Self::Seq(_) => Unexpected::Seq,
+            Self::Map(_) => Unexpected::Map,
+            Self::Enum(_) => Unexpected::Enum,
+        }
+    }
 }
 
 /// A deserializer: it is read once.
