@@ -1,9 +1,9 @@
 //! Which answers a type has use for, by what it asked. Of a visitor's 26 functions only these are compiled: most of
 //! the others are serde's defaults, whose error is given here in their place.
 
-use std::mem;
+use std::{convert::Infallible, fmt, mem};
 
-use serde::de::{Error, Expected, Visitor};
+use serde::de::{Expected, Visitor};
 
 use super::{
     deserializer::{Access, Choice, Erased},
@@ -124,7 +124,22 @@ impl Kind for Enum {
     }
 }
 
+/// What serde says of it.
 #[cold]
 fn unlike(token: Token<'_, '_>, expected: &dyn Expected) -> DecodeError {
-    DecodeError::invalid_type(token.unexpected(), expected)
+    match Any::visit(Nothing(expected), token) {
+        Ok(never) => match never {},
+        Err(error) => error,
+    }
+}
+
+/// A visitor that has use for nothing.
+struct Nothing<'a>(&'a dyn Expected);
+
+impl Visitor<'_> for Nothing<'_> {
+    type Value = Infallible;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }

@@ -1,5 +1,7 @@
 //! The serializer that types see, and a value as a codec sees it. What is generic here is compiled for each type.
 
+use std::fmt::Display;
+
 use serde::{
     Serialize, Serializer,
     ser::{
@@ -38,6 +40,7 @@ pub(in crate::codec) enum Item<'a> {
     F64(f64),
     Char(char),
     Str(&'a str),
+    Display(&'a dyn Display),
     Bytes(&'a [u8]),
     None,
     Some(&'a dyn Value),
@@ -165,6 +168,10 @@ impl Serializer for Into<'_> {
         serialize_struct(name: &'static str, length: usize) Item::Struct(name, length);
         serialize_struct_variant(of: &'static str, index: u32, name: &'static str, length: usize)
             Item::StructVariant(Variant { of, index, name }, length);
+    }
+
+    fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<(), EncodeError> {
+        self.0.item(Item::Display(&value))
     }
 
     fn is_human_readable(&self) -> bool {

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use serde::de::Unexpected;
-
 use crate::codec::DecodeError;
 
 /// What a type asks its deserializer for.
@@ -73,7 +71,7 @@ pub(in crate::codec) enum Token<'t, 'de> {
     Enum(&'t mut dyn Variants<'de>),
 }
 
-impl<'t> Token<'t, '_> {
+impl Token<'_, '_> {
     /// What serde's visitors make of it in the end unless they distinguish more.
     pub(in crate::codec) fn widened(self) -> Self {
         match self {
@@ -86,38 +84,6 @@ impl<'t> Token<'t, '_> {
             Self::String(text) => Self::Str(text),
             Self::ByteBuf(bytes) => Self::Bytes(bytes),
             other => other,
-        }
-    }
-
-    /// As what it is named to those who expected something else.
-    pub(in crate::codec) fn unexpected(self) -> Unexpected<'t> {
-        match self {
-            Self::Bool(value) => Unexpected::Bool(value),
-            Self::I8(value) => Unexpected::Signed(value.into()),
-            Self::I16(value) => Unexpected::Signed(value.into()),
-            Self::I32(value) => Unexpected::Signed(value.into()),
-            Self::I64(value) => Unexpected::Signed(value),
-            Self::I128(_) => Unexpected::Other("integer `i128`"),
-            Self::U8(value) => Unexpected::Unsigned(value.into()),
-            Self::U16(value) => Unexpected::Unsigned(value.into()),
-            Self::U32(value) => Unexpected::Unsigned(value.into()),
-            Self::U64(value) => Unexpected::Unsigned(value),
-            Self::U128(_) => Unexpected::Other("integer `u128`"),
-            Self::F32(value) => Unexpected::Float(value.into()),
-            Self::F64(value) => Unexpected::Float(value),
-            Self::Char(value) => Unexpected::Char(value),
-            Self::Str(text) => Unexpected::Str(text),
-            Self::BorrowedStr(text) => Unexpected::Str(text),
-            Self::String(text) => Unexpected::Str(text),
-            Self::Bytes(bytes) => Unexpected::Bytes(bytes),
-            Self::BorrowedBytes(bytes) => Unexpected::Bytes(bytes),
-            Self::ByteBuf(bytes) => Unexpected::Bytes(bytes),
-            Self::None | Self::Some(_) => Unexpected::Option,
-            Self::Unit => Unexpected::Unit,
-            Self::Newtype(_) => Unexpected::NewtypeStruct,
-            Self::Seq(_) => Unexpected::Seq,
-            Self::Map(_) => Unexpected::Map,
-            Self::Enum(_) => Unexpected::Enum,
         }
     }
 }

@@ -101,6 +101,7 @@ impl<S: Serializer> Writer<S> {
             Item::F64(value) => serializer.serialize_f64(value),
             Item::Char(value) => serializer.serialize_char(value),
             Item::Str(text) => serializer.serialize_str(text),
+            Item::Display(value) => serializer.collect_str(value),
             Item::Bytes(bytes) => serializer.serialize_bytes(bytes),
             Item::None => serializer.serialize_none(),
             Item::Some(value) => serializer.serialize_some(&Whole(value)),
