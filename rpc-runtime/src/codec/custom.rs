@@ -1,7 +1,7 @@
 //! A codec that a user writes: an object-safe trait, and what carries a value of any type through it.
 //!
 //! The types that pass here are erased. The guard stands between them and the codec as it does for those built in, and
-//! on the codec's side of the erasure: there it is compiled once for a codec, here it would be for every type.
+//! on the codec's side of the erasure: there it is compiled once for a codec, on this one it would be for every type.
 
 use std::{error::Error, fmt, marker::PhantomData};
 
@@ -27,6 +27,11 @@ pub type CodecError = Box<dyn Error + Send + Sync>;
 /// more, and nothing is reserved for more elements than it has bytes. **What is the codec's own duty:** that bytes
 /// left over after the value are an error, that strings and bytes reserve nothing that did not come, and that skipping
 /// a value it was not asked for does not recurse without end.
+///
+/// A type is given what it asks for or is given an error, whatever its visitor could do with more: a struct, tuple,
+/// sequence or map is read from a sequence, a map or a unit, an enum from an enum, an option from a `None`, a `Some` or
+/// a unit, and a name from a text, bytes or an integer. All else, and what `deserialize_any` gives, goes straight
+/// through. Errors pass between type and codec as texts of at most 300 bytes.
 ///
 /// A codec that panics costs its call only: a handler's call ends with `INTERNAL`, a client's panics in its caller.
 ///
