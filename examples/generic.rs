@@ -9,7 +9,7 @@ use std::{
 use rpc_runtime::{prelude::*, testing};
 
 #[rpc_service]
-pub trait Store<K, V> {
+trait Store<K, V> {
     /// What a change is told by.
     type Version;
 

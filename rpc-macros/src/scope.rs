@@ -3,7 +3,9 @@
 use proc_macro2::Ident;
 use quote::format_ident;
 use syn::{
-    GenericParam, Path, Signature, Type, TypePath, WherePredicate, parse_quote, parse_quote_spanned,
+    GenericParam, ItemTrait, Path, TraitItem, Type, TypePath, WherePredicate,
+    ext::IdentExt,
+    parse_quote, parse_quote_spanned,
     spanned::Spanned,
     visit::{self, Visit},
     visit_mut::{self, VisitMut},
@@ -25,8 +27,8 @@ pub(crate) struct Associated {
 }
 
 impl Scope {
-    /// Of a trait with these parameters and associated types. Another type that is named like an associated one keeps
-    /// its name.
+    /// Of a trait with these parameters and associated types. Where `is_named` says that an associated type's name means
+    /// something else in the trait, the client's parameter is called `Self` and that name.
     pub(crate) fn new<'a>(
         parameters: impl IntoIterator<Item = &'a GenericParam>,
         associated: Vec<Ident>,
@@ -38,7 +40,7 @@ impl Scope {
             _ => None,
         });
         let associated = associated.into_iter().map(|name| {
-            let parameter = if is_named(&name) { format_ident!("Self{name}") } else { name.clone() };
+            let parameter = if is_named(&name) { format_ident!("Self{}", name.unraw()) } else { name.clone() };
             Associated { name, parameter }
         });
         Self { parameters: parameters.collect(), associated: associated.collect() }
@@ -78,11 +80,20 @@ pub(crate) fn names_self(predicate: &WherePredicate) -> bool {
     finder.found
 }
 
-/// Whether a path in this signature begins with this name.
-pub(crate) fn is_named_in(sig: &Signature, wanted: &Ident) -> bool {
+/// Whether a parameter of the trait has this name, or a path in it begins with it.
+pub(crate) fn is_named_in(source: &ItemTrait, wanted: &Ident) -> bool {
     let mut finder = Finder { found: false, is_it: |name: &Ident| name == wanted };
-    finder.visit_signature(sig);
-    finder.found
+    finder.visit_generics(&source.generics);
+    for item in &source.items {
+        match item {
+            TraitItem::Fn(function) => finder.visit_signature(&function.sig),
+            TraitItem::Type(associated) => {
+                associated.bounds.iter().for_each(|bound| finder.visit_type_param_bound(bound));
+            }
+            _ => {}
+        }
+    }
+    finder.found || source.generics.type_params().any(|parameter| parameter.ident == *wanted)
 }
 
 /// Looks for paths that begin with a name.

@@ -6,7 +6,7 @@ pub use serde::{Deserialize, Serialize, de::DeserializeOwned};
 pub use crate::{
     call::{Outlet, Reply},
     client::Client,
-    codec::{Bulk, CodecKind, NoArguments, Probe, bulk_decoder, bulk_encoder},
+    codec::{Bulk, CodecKind, NoArguments, Probe, Received, Sent, bulk_decoder, bulk_encoder},
     router::{
         Arguments, ErrorOf, HandlerFuture, Kind, Method, OtherKind, Outcome, Returned, Returns, put_outcome, put_value,
         reply_outcome, reply_value,

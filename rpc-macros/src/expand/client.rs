@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{FnArg, parse_quote};
 
 use super::{
     Names, at, at_arguments, beside_trait, deprecation,
     generics::{self, Where, arguments, declared, introduced, phantom},
-    value::Typed,
+    value::{Coder, Typed, coder},
 };
 use crate::{
     model::{Argument, Item, Lend, Method, Opening, Output, Parameter, Service, Streaming},
@@ -121,8 +121,10 @@ fn expand_in_process(service: &Service, names: &Names) -> Option<TokenStream> {
     }
     let own = generics::implementation(service, "__Service");
     let bound = names.parameters.with_associated(service);
-    // What travels has to be fit for it, which the compiler knows of types without parameters.
-    let clause = (!names.parameters.in_client().is_empty()).then(|| {
+    // What the server asks beside the trait: of types with parameters, and in the methods' where clauses.
+    let asks =
+        !names.parameters.in_client().is_empty() || service.methods().any(|method| !method.predicates.is_empty());
+    let clause = asks.then(|| {
         let arguments = arguments(&names.parameters.in_server(parse_quote!(#own)));
         quote!(where #server #arguments: #runtime::Service)
     });
@@ -138,7 +140,7 @@ fn expand_in_process(service: &Service, names: &Names) -> Option<TokenStream> {
             Self::from_arc(::std::sync::Arc::new(service))
         }
 
-        /// The same of an implementation that is shared, such as a mock that a test keeps, or one behind `dyn`.
+        /// A client of an implementation that is shared, in this process: a mock that a test keeps, or one behind `dyn`.
         #[must_use]
         #vis fn from_arc<#own: #bound + ?::core::marker::Sized>(service: ::std::sync::Arc<#own>) -> Self #clause {
             Self::new(#runtime::Channel::in_process(#server::from_arc(service)))
@@ -209,14 +211,12 @@ fn call(service: &Service, names: &Names, written: &Written<'_>, method: &Method
         let values = method.arguments().map(|argument| encoded(service, argument));
         quote!((#(#values,)*))
     };
-    let items = method.streaming().map(|Streaming { name, item, bulk }| {
+    // Names of ours: an argument may have them too.
+    let [arguments, encode, sent] = ["arguments", "encode", "sent"].map(|name| Ident::new(name, Span::mixed_site()));
+    let send = method.streaming().map(|Streaming { name, item, bulk }| {
         let (span, item) = (at(item), written.ty(item));
-        let encode = if *bulk {
-            quote_spanned!(span=> #runtime::__private::bulk_encoder::<#item>())
-        } else {
-            quote_spanned!(span=> #runtime::__private::Probe::<#item>::NEW.encoder())
-        };
-        quote_spanned!(span=> self.client.items::<#item, _>(#name, #encode))
+        let encode = coder(runtime, span, *bulk, &quote!(#item), Coder::Encoder);
+        quote_spanned!(span=> let #sent = self.client.items::<#item, _>(#name, #encode);)
     });
     let (function, rest) = match &method.output {
         Output::Stream(stream) => {
@@ -224,8 +224,8 @@ fn call(service: &Service, names: &Names, written: &Written<'_>, method: &Method
             let (decode, failure) = (item.decoder(), item.failure());
             let opening = stream.opening.value().map(|value| Typed::new(runtime, scope, written, value).failure());
             let opening = opening.unwrap_or(status);
-            let items = match items {
-                Some(items) => quote!(::core::option::Option::Some(#items)),
+            let items = match send {
+                Some(_) => quote!(::core::option::Option::Some(#sent)),
                 None => quote!(::core::option::Option::None),
             };
             let function = if matches!(stream.opening, Opening::AtOnce) { "open_at_once" } else { "open" };
@@ -239,17 +239,18 @@ fn call(service: &Service, names: &Names, written: &Written<'_>, method: &Method
                 }
                 _ => (quote!(#runtime::__private::Probe::<()>::NEW.decoder()), status),
             };
-            let function = if items.is_some() { "send" } else { "call" };
-            let items = items.map(|items| quote!(#items,));
+            let function = if send.is_some() { "send" } else { "call" };
+            let items = send.as_ref().map(|_| quote!(#sent,));
             (function, quote!(#items #decode, #failure))
         }
     };
     let span = at_arguments(method);
     let function = Ident::new(function, span);
     quote_spanned! {span=>
-        let arguments = #values;
-        let encode = #runtime::__private::Probe::of(&arguments).encoder();
-        self.client.#function(#descriptors::#name, &arguments, encode, #rest)
+        let #arguments = #values;
+        let #encode = #runtime::__private::Probe::of(&#arguments).encoder();
+        #send
+        self.client.#function(#descriptors::#name, &#arguments, #encode, #rest)
     }
 }
 

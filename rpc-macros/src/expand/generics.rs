@@ -1,5 +1,5 @@
 //! The parameters of a service that has some: those of the trait, and in the client one for each associated type.
-//! Bounds stand where types travel, and nowhere else.
+//! Beside the trait's own, bounds stand where types travel.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use syn::{
 
 use super::value::Typed;
 use crate::{
-    model::{Item, Lend, Method, Output, Parameter, Service, Shape, Value},
+    model::{Argument, Item, Lend, Method, Output, Service, Shape, Value},
     parse,
     scope::{self, Associated, Written},
 };
@@ -71,7 +71,6 @@ fn without_bounds(parameter: &GenericParam) -> Option<GenericParam> {
     match &mut parameter {
         GenericParam::Type(parameter) => {
             parameter.attrs.clear();
-            let is_maybe = |bound: &TypeParamBound| bound.to_token_stream().to_string().starts_with('?');
             let maybe: Vec<_> = parameter.bounds.iter().filter(|bound| is_maybe(bound)).cloned().collect();
             parameter.colon_token = (!maybe.is_empty()).then(Default::default);
             parameter.bounds = maybe.into_iter().collect();
@@ -80,6 +79,11 @@ fn without_bounds(parameter: &GenericParam) -> Option<GenericParam> {
         _ => return None,
     }
     Some(parameter)
+}
+
+/// Whether it is `?Sized`, which takes a bound away and is part of the declaration.
+fn is_maybe(bound: &TypeParamBound) -> bool {
+    bound.to_token_stream().to_string().starts_with('?')
 }
 
 /// `<K, V = String>`, behind the name of a type that has them.
@@ -183,7 +187,7 @@ impl Where {
         for predicate in &method.predicates {
             clause.add_unless_self(written.predicate(predicate));
         }
-        let (sent, received) = (quote!(#runtime::__private::Serialize), quote!(#runtime::__private::DeserializeOwned));
+        let (sent, received) = (quote!(#runtime::__private::Sent), quote!(#runtime::__private::Received));
         for argument in method.arguments().filter(|argument| !argument.bulk) {
             clause.each(service, written, &argument.written, &sent);
         }
@@ -200,9 +204,9 @@ impl Where {
     /// What the server's row of a method asks.
     fn serve(&mut self, service: &Service, written: &Written<'_>, method: &Method) {
         let runtime = &service.runtime;
-        let (received, sent) = (quote!(#runtime::__private::DeserializeOwned), quote!(#runtime::__private::Serialize));
+        let (received, sent) = (quote!(#runtime::__private::Received), quote!(#runtime::__private::Sent));
         for argument in method.arguments() {
-            let sync = (argument.lend != Lend::Move).then(|| quote!(+ ::core::marker::Sync));
+            let sync = sync(argument);
             let bound = quote!(#received + ::core::marker::Send #sync + 'static);
             self.each(service, written, &argument.owned, &bound);
         }
@@ -228,9 +232,10 @@ impl Where {
             }
             Shape::Alias { .. } => {
                 let typed = Typed::new(&service.runtime, &service.scope, written, value);
-                let (ok, error) = (typed.ok(), typed.own_error());
+                let (runtime, ok, error) = (&service.runtime, typed.ok(), typed.own_error());
                 self.add(parse_quote!(#ok: #bound));
-                self.add(parse_quote!(#error: #bound));
+                // Whether it is `Status` is asked by a trait, which asks for this.
+                self.add(parse_quote!(#error: #bound + #runtime::__private::Sent));
             }
         }
     }
@@ -259,9 +264,8 @@ impl Where {
 /// Bounds that a default body needs so that its future can be sent, which holds the arguments.
 pub(super) fn sendable(service: &Service, method: &Method) -> Vec<WherePredicate> {
     let mut predicates = Vec::new();
-    for parameter in &method.parameters {
-        let Parameter::Argument(argument) = parameter else { continue };
-        let sync = (argument.lend != Lend::Move).then(|| quote!(+ ::core::marker::Sync));
+    for argument in method.arguments() {
+        let sync = sync(argument);
         for ty in parse::traveling(&argument.written).into_iter().filter(|ty| service.scope.is_in(ty)) {
             predicates.push(parse_quote!(#ty: ::core::marker::Send #sync));
         }
@@ -269,12 +273,18 @@ pub(super) fn sendable(service: &Service, method: &Method) -> Vec<WherePredicate
     predicates
 }
 
+/// What is lent is shared between the future and whoever polls it.
+fn sync(argument: &Argument) -> Option<TokenStream> {
+    (argument.lend != Lend::Move).then(|| quote!(+ ::core::marker::Sync))
+}
+
 /// The trait's own bounds, as predicates.
 fn own(service: &Service) -> Vec<WherePredicate> {
     let generics = &service.source.generics;
-    let inline = generics.type_params().filter(|parameter| !parameter.bounds.is_empty()).map(|parameter| {
-        let (name, bounds) = (&parameter.ident, &parameter.bounds);
-        parse_quote!(#name: #bounds)
+    let inline = generics.type_params().filter_map(|parameter| {
+        let (name, bounds) = (&parameter.ident, parameter.bounds.iter().filter(|bound| !is_maybe(bound)));
+        let bounds: Vec<_> = bounds.collect();
+        (!bounds.is_empty()).then(|| parse_quote!(#name: #(#bounds)+*))
     });
     let clause = generics.where_clause.iter().flat_map(|clause| clause.predicates.iter().cloned());
     inline.chain(clause).collect()
@@ -282,6 +292,6 @@ fn own(service: &Service) -> Vec<WherePredicate> {
 
 /// A name for the implementation: this one, or another if a parameter of the trait has it.
 pub(super) fn implementation(service: &Service, name: &str) -> Ident {
-    let taken = service.source.generics.type_params().any(|parameter| parameter.ident == name);
+    let taken = service.source.generics.params.iter().filter_map(argument).any(|parameter| parameter == name);
     Ident::new(if taken { "__Implementation" } else { name }, Span::call_site())
 }

@@ -13,7 +13,7 @@ mod value;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
-use syn::{Attribute, spanned::Spanned};
+use syn::{Attribute, ext::IdentExt, spanned::Spanned};
 
 use generics::Parameters;
 
@@ -61,7 +61,7 @@ struct Names {
 
 impl Names {
     fn of(service: &Service, errors: &Errors) -> Self {
-        let name = &service.source.ident;
+        let name = service.source.ident.unraw();
         Self {
             parameters: Parameters::of(service),
             methods: format_ident!("__{name}Methods"),

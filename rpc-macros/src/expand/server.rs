@@ -7,7 +7,7 @@ use syn::{GenericParam, parse_quote};
 use super::{
     Names, at, at_arguments, beside_trait, deprecation,
     generics::{self, Where, arguments, declared, introduced, phantom},
-    value::Typed,
+    value::{Coder, Typed, coder},
 };
 use crate::{
     model::{Argument, Lend, Method, Opening, Output, Parameter, Service, Stream, Streaming, Value},
@@ -305,11 +305,7 @@ impl<'a> Row<'a> {
         let Parameter::Streaming(streaming) = local.parameter else { return None };
         let Streaming { item, bulk, .. } = &**streaming;
         let (runtime, name, span, ty) = (&self.service.runtime, &local.name, at(item), self.written.ty(item));
-        let decode = if *bulk {
-            quote_spanned!(span=> #runtime::__private::bulk_decoder::<#ty>())
-        } else {
-            quote_spanned!(span=> #runtime::__private::Probe::<#ty>::NEW.decoder())
-        };
+        let decode = coder(runtime, span, *bulk, &quote!(#ty), Coder::Decoder);
         Some(quote_spanned!(span=> let #name = arguments.streaming::<#ty>(#decode)?;))
     }
 

@@ -1,6 +1,6 @@
 //! What is returned, or is an item of a stream: which types it has, and how they are encoded and decoded.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{Path, Type};
 
@@ -80,7 +80,7 @@ impl<'a> Typed<'a> {
     fn projected(&self, certain: bool, part: &str) -> TokenStream {
         let (runtime, ty) = (self.runtime, &self.ty);
         let span = at(ty);
-        let part = syn::Ident::new(part, span);
+        let part = Ident::new(part, span);
         if self.is_generic {
             return quote_spanned!(span=> <#ty as #runtime::__private::Outcome>::#part);
         }
@@ -110,11 +110,11 @@ impl<'a> Typed<'a> {
     }
 
     pub(super) fn encoder(&self) -> TokenStream {
-        coder(self.runtime, self.is_bulk(), &self.ok(), "bulk_encoder", "encoder", self.value)
+        coder(self.runtime, at(&self.value.ty), self.is_bulk(), &self.ok(), Coder::Encoder)
     }
 
     pub(super) fn decoder(&self) -> TokenStream {
-        coder(self.runtime, self.is_bulk(), &self.ok(), "bulk_decoder", "decoder", self.value)
+        coder(self.runtime, at(&self.value.ty), self.is_bulk(), &self.ok(), Coder::Decoder)
     }
 
     /// How the method's own error is encoded.
@@ -140,14 +140,25 @@ impl<'a> Typed<'a> {
     }
 }
 
-fn coder(runtime: &Path, is_bulk: bool, ok: &TokenStream, bulk: &str, plain: &str, value: &Value) -> TokenStream {
-    let span = at(&value.ty);
+/// A direction of coding.
+#[derive(Clone, Copy)]
+pub(super) enum Coder {
+    Encoder,
+    Decoder,
+}
+
+/// The function that encodes or decodes a type.
+pub(super) fn coder(runtime: &Path, span: Span, is_bulk: bool, ty: &TokenStream, direction: Coder) -> TokenStream {
+    let (bulk, plain) = match direction {
+        Coder::Encoder => ("bulk_encoder", "encoder"),
+        Coder::Decoder => ("bulk_decoder", "decoder"),
+    };
     if is_bulk {
-        let function = syn::Ident::new(bulk, span);
-        return quote_spanned!(span=> #runtime::__private::#function::<#ok>());
+        let function = Ident::new(bulk, span);
+        return quote_spanned!(span=> #runtime::__private::#function::<#ty>());
     }
-    let function = syn::Ident::new(plain, span);
-    quote_spanned!(span=> #runtime::__private::Probe::<#ok>::NEW.#function())
+    let function = Ident::new(plain, span);
+    quote_spanned!(span=> #runtime::__private::Probe::<#ty>::NEW.#function())
 }
 
 /// Whether the last segment is `Status`.
@@ -162,7 +173,7 @@ pub(super) fn is_result(runtime: &Path, ty: &Type) -> TokenStream {
 
 fn kind(runtime: &Path, ty: &Type, question: &str) -> TokenStream {
     let span = at(ty);
-    let question = syn::Ident::new(question, span);
+    let question = Ident::new(question, span);
     quote_spanned!(span=> {
         use #runtime::__private::OtherKind as _;
         #runtime::__private::Kind::<#ty>::#question

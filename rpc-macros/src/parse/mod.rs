@@ -55,14 +55,7 @@ fn scope(source: &ItemTrait) -> Scope {
         TraitItem::Type(associated) if associated.generics.params.is_empty() => Some(associated.ident.clone()),
         _ => None,
     });
-    let is_named = |name: &Ident| {
-        let signatures = source.items.iter().filter_map(|item| match item {
-            TraitItem::Fn(function) => Some(&function.sig),
-            _ => None,
-        });
-        let parameters = source.generics.type_params().any(|parameter| parameter.ident == *name);
-        parameters || { signatures }.any(|sig| is_named_in(sig, name))
-    };
+    let is_named = |name: &Ident| is_named_in(source, name);
     Scope::new(&source.generics.params, associated.collect(), is_named)
 }
 

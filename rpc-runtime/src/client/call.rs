@@ -125,6 +125,28 @@ impl<T, E> fmt::Debug for Call<T, E> {
 }
 
 /// A call that is on its way; a future of its outcome. Dropping it cancels the call.
+///
+/// ```
+/// # use rpc_runtime::prelude::*;
+/// # #[rpc_service]
+/// # trait Arith {
+/// #     async fn sum(&self, a: i64, b: i64) -> i64;
+/// # }
+/// # struct Calculator;
+/// # impl Arith for Calculator {
+/// #     async fn sum(&self, a: i64, b: i64) -> i64 {
+/// #         a + b
+/// #     }
+/// # }
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Status> {
+/// # let arith = ArithClient::from_service(Calculator);
+/// let running = arith.sum(1, 2).start();
+/// // Other work, while it is answered.
+/// assert_eq!(running.await?, 3);
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "dropping a running call cancels it"]
 pub struct Running<T, E = Status> {
     engine: Engine,
@@ -155,7 +177,28 @@ impl<T, E> fmt::Debug for Running<T, E> {
     }
 }
 
-/// A call whose outcome comes with the metadata of the response.
+/// A call whose outcome comes with the metadata of the response. Dropping it cancels the call.
+///
+/// ```
+/// # use rpc_runtime::prelude::*;
+/// # #[rpc_service]
+/// # trait Arith {
+/// #     async fn sum(&self, a: i64, b: i64) -> i64;
+/// # }
+/// # struct Calculator;
+/// # impl Arith for Calculator {
+/// #     async fn sum(&self, a: i64, b: i64) -> i64 {
+/// #         a + b
+/// #     }
+/// # }
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Status> {
+/// # let arith = ArithClient::from_service(Calculator);
+/// let (sum, metadata) = arith.sum(1, 2).with_response_metadata().await;
+/// assert_eq!((sum?, metadata.get("cost")), (3, None));
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "nothing is sent before the call is awaited"]
 pub struct WithResponseMetadata<T, E = Status> {
     engine: Engine,

@@ -44,4 +44,4 @@ pub(in crate::codec) use messagepack::MessagePack;
 #[cfg(feature = "postcard")]
 pub(in crate::codec) use postcard::Postcard;
 pub(crate) use probe::{Borrowed, Decode, Encode, Receivable, unreported};
-pub use probe::{Probe, bulk_decoder, bulk_encoder};
+pub use probe::{Probe, Received, Sent, bulk_decoder, bulk_encoder};

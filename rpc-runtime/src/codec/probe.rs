@@ -157,7 +157,7 @@ impl<T> Receivable<T> {
     label = "one side of the service sends this",
     note = "add `#[derive(serde::Serialize)]` to it, or turn on the feature `serde` of the crate that it comes from"
 )]
-pub trait Sent {}
+pub trait Sent: Serialize {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize> Sent for T {}
@@ -168,7 +168,7 @@ impl<T: Serialize> Sent for T {}
     label = "one side of the service receives this",
     note = "add `#[derive(serde::Deserialize)]` to it, or turn on the feature `serde` of the crate that it comes from"
 )]
-pub trait Received {}
+pub trait Received: DeserializeOwned {}
 
 #[diagnostic::do_not_recommend]
 impl<T: DeserializeOwned> Received for T {}

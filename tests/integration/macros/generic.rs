@@ -158,7 +158,7 @@ async fn code_that_is_generic_itself_calls_a_generic_service() {
 struct Tag(#[expect(dead_code, reason = "it makes the type what it is")] std::rc::Rc<u8>);
 
 #[rpc_service]
-trait Marked<T> {
+trait Marked<T: ?Sized> {
     async fn length(&self, text: &str) -> usize;
 }
 

@@ -22,7 +22,7 @@ trait Names {
     async fn name(&self) -> u8;
     async fn methods(&self) -> u8;
     async fn descriptor(&self) -> u8;
-    async fn from_arc(&self) -> u8;
+    async fn arc(&self) -> u8;
     async fn deref(&self) -> u8;
     async fn borrow(&self) -> u8;
     async fn as_ref(&self) -> u8;
@@ -46,7 +46,7 @@ macro_rules! answers {
 
 impl Names for Here {
     answers! { new 0 clone 1 call 2 timeout 3 default 4 drop 5 fmt 6 from 7 send 8 client 11 service 12 name 13 }
-    answers! { methods 14 descriptor 15 from_arc 16 deref 17 borrow 18 as_ref 19 to_owned 20 type_id 21 eq 22 }
+    answers! { methods 14 descriptor 15 arc 16 deref 17 borrow 18 as_ref 19 to_owned 20 type_id 21 eq 22 }
     answers! { hash 23 poll 24 decode 25 }
 
     fn stream(&self) -> impl Stream<Item = u8> {
@@ -86,7 +86,7 @@ async fn a_method_may_have_the_name_of_what_every_type_has() {
         client.name().await,
         client.methods().await,
         client.descriptor().await,
-        client.from_arc().await,
+        client.arc().await,
         client.deref().await,
         client.borrow().await,
         client.as_ref().await,

@@ -12,6 +12,7 @@ mod hygiene;
 mod implementations;
 mod method_names;
 mod names;
+mod parameters;
 mod returns;
 mod several;
 mod streams;

@@ -11,6 +11,11 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// Not looked into: what is built, and programs that are wrong on purpose.
 const LEFT_OUT: [&str; 3] = ["target", "compile-fail", "compile_fail"];
 
+/// Whether there is a file or folder at this path from the top.
+pub(super) fn exists(path: &str) -> bool {
+    Path::new(ROOT).join(path.trim_start_matches('/')).exists()
+}
+
 /// A file by its path from the top, with slashes.
 pub(super) struct Source {
     pub(super) path: String,
