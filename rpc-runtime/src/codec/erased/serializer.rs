@@ -24,6 +24,7 @@ impl<T: Serialize + ?Sized> Value for &T {
 }
 
 /// What a type gives its serializer.
+#[derive(Clone, Copy)]
 pub(in crate::codec) enum Item<'a> {
     Bool(bool),
     I8(i8),

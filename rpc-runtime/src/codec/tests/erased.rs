@@ -139,11 +139,34 @@ fn a_codec_is_asked_what_the_type_asks() {
     let Err(direct) = Plain::deserialize(Says) else { panic!("it says nothing") };
     assert_eq!(direct.to_string(), "deserialize_struct (\"Plain\", [\"id\", \"name\"])");
     asks::<(bool,)>();
-    (asks::<bool>(), asks::<char>(), asks::<f32>(), asks::<f64>(), asks::<String>(), asks::<CString>(), asks::<()>());
-    (asks::<i8>(), asks::<i16>(), asks::<i32>(), asks::<i64>(), asks::<i128>());
-    (asks::<u8>(), asks::<u16>(), asks::<u32>(), asks::<u64>(), asks::<u128>());
-    (asks::<Option<u8>>(), asks::<Unit>(), asks::<Newtype>(), asks::<Vec<u8>>(), asks::<[u8; 3]>(), asks::<Pair>());
-    (asks::<BTreeMap<u8, u8>>(), asks::<Plain>(), asks::<Kind>(), asks::<serde_json::Value>(), asks::<IgnoredAny>());
+    asks::<bool>();
+    asks::<char>();
+    asks::<f32>();
+    asks::<f64>();
+    asks::<String>();
+    asks::<CString>();
+    asks::<()>();
+    asks::<i8>();
+    asks::<i16>();
+    asks::<i32>();
+    asks::<i64>();
+    asks::<i128>();
+    asks::<u8>();
+    asks::<u16>();
+    asks::<u32>();
+    asks::<u64>();
+    asks::<u128>();
+    asks::<Option<u8>>();
+    asks::<Unit>();
+    asks::<Newtype>();
+    asks::<Vec<u8>>();
+    asks::<[u8; 3]>();
+    asks::<Pair>();
+    asks::<BTreeMap<u8, u8>>();
+    asks::<Plain>();
+    asks::<Kind>();
+    asks::<serde_json::Value>();
+    asks::<IgnoredAny>();
     asks::<Identifier>();
     for text in [read::<&str>(Says).unwrap_err(), read::<&[u8]>(Says).unwrap_err()] {
         assert!(text == "deserialize_str ()" || text == "deserialize_bytes ()", "{text}");
@@ -158,13 +181,38 @@ fn a_codec_is_given_what_the_type_gives() {
             value.serialize(Says).unwrap_err().to_string()
         );
     }
-    (gives(true), gives('é'), gives(1.5_f32), gives(2.5_f64), gives("text"), gives(()), gives(Unit), gives(None::<u8>));
-    (gives(-1_i8), gives(-2_i16), gives(-3_i32), gives(-4_i64), gives(i128::MIN));
-    (gives(1_u8), gives(2_u16), gives(3_u32), gives(4_u64), gives(u128::MAX));
-    (gives(Some(Some(7_u8))), gives(Newtype(8)), gives(vec![1]), gives((1, 2)), gives(Pair(1, 'x')));
-    (gives(BTreeMap::from([(1, 2)])), gives(Plain { id: 1, name: String::new() }), gives(crate::codec::Bulk(b"bytes")));
-    (gives(Kind::Unit), gives(Kind::Newtype(Box::new(Kind::Unit))), gives(Kind::Tuple(1, 2)));
-    (gives(Kind::Struct { x: 1, y: None }), gives(IpAddr::from([127, 0, 0, 1])), gives(format_args!("{}", 1)));
+    gives(true);
+    gives('é');
+    gives(1.5_f32);
+    gives(2.5_f64);
+    gives("text");
+    gives(());
+    gives(Unit);
+    gives(None::<u8>);
+    gives(-1_i8);
+    gives(-2_i16);
+    gives(-3_i32);
+    gives(-4_i64);
+    gives(i128::MIN);
+    gives(1_u8);
+    gives(2_u16);
+    gives(3_u32);
+    gives(4_u64);
+    gives(u128::MAX);
+    gives(Some(Some(7_u8)));
+    gives(Newtype(8));
+    gives(vec![1]);
+    gives((1, 2));
+    gives(Pair(1, 'x'));
+    gives(BTreeMap::from([(1, 2)]));
+    gives(Plain { id: 1, name: String::new() });
+    gives(crate::codec::Bulk(b"bytes"));
+    gives(Kind::Unit);
+    gives(Kind::Newtype(Box::new(Kind::Unit)));
+    gives(Kind::Tuple(1, 2));
+    gives(Kind::Struct { x: 1, y: None });
+    gives(IpAddr::from([127, 0, 0, 1]));
+    gives(format_args!("{}", 1));
     gives(Wide { rest: BTreeMap::new() });
 }
 
@@ -295,20 +343,31 @@ const ANSWERS: [Answer; 9] = [
     Answer::Map,
 ];
 
-/// A macro, as each answer is of another type.
-macro_rules! for_each_scalar {
-    ($check:ident) => {
-        $check(value::BoolDeserializer::new(true));
-        ($check(value::I8Deserializer::new(-1)), $check(value::I16Deserializer::new(-2)));
-        ($check(value::I32Deserializer::new(-3)), $check(value::I64Deserializer::new(-4)));
-        ($check(value::U8Deserializer::new(1)), $check(value::U16Deserializer::new(2)));
-        ($check(value::U32Deserializer::new(3)), $check(value::U64Deserializer::new(4)));
-        ($check(value::I128Deserializer::new(i128::MIN)), $check(value::U128Deserializer::new(u128::MAX)));
-        ($check(value::F32Deserializer::new(1.5)), $check(value::F64Deserializer::new(2.5)));
-        ($check(value::CharDeserializer::new('é')), $check(value::UnitDeserializer::new()));
-        ($check(value::BorrowedStrDeserializer::new("lent")), $check(value::BytesDeserializer::new(b"bytes")));
-        $check(value::BorrowedBytesDeserializer::new(b"lent"));
-    };
+/// What has to hold of every answer, whatever its type.
+trait Check {
+    fn check(deserializer: impl Deserializer<'static, Error = Error> + Clone);
+
+    fn all() {
+        Self::check(value::BoolDeserializer::new(true));
+        Self::check(value::I8Deserializer::new(-1));
+        Self::check(value::I16Deserializer::new(-2));
+        Self::check(value::I32Deserializer::new(-3));
+        Self::check(value::I64Deserializer::new(-4));
+        Self::check(value::U8Deserializer::new(1));
+        Self::check(value::U16Deserializer::new(2));
+        Self::check(value::U32Deserializer::new(3));
+        Self::check(value::U64Deserializer::new(4));
+        Self::check(value::I128Deserializer::new(i128::MIN));
+        Self::check(value::U128Deserializer::new(u128::MAX));
+        Self::check(value::F32Deserializer::new(1.5));
+        Self::check(value::F64Deserializer::new(2.5));
+        Self::check(value::CharDeserializer::new('é'));
+        Self::check(value::UnitDeserializer::new());
+        Self::check(value::BorrowedStrDeserializer::new("lent"));
+        Self::check(value::BytesDeserializer::new(b"bytes"));
+        Self::check(value::BorrowedBytesDeserializer::new(b"lent"));
+        ANSWERS.into_iter().for_each(Self::check);
+    }
 }
 
 fn answers_alike<'de, T: Deserialize<'de> + PartialEq + fmt::Debug>(
@@ -320,36 +379,40 @@ fn answers_alike<'de, T: Deserialize<'de> + PartialEq + fmt::Debug>(
 
 #[test]
 fn a_type_that_takes_anything_is_given_what_the_codec_gives() {
-    fn check(deserializer: impl Deserializer<'static, Error = Error> + Clone) {
-        answers_alike::<Seen>(deserializer);
+    struct Anything;
+    impl Check for Anything {
+        fn check(deserializer: impl Deserializer<'static, Error = Error> + Clone) {
+            answers_alike::<Seen>(deserializer);
+        }
     }
-    for_each_scalar!(check);
-    ANSWERS.into_iter().for_each(check);
+    Anything::all();
     assert_eq!(read::<Seen>(Answer::Some).unwrap().0, "some Seen(\"visit_str \\\"text\\\"\")");
 }
 
 /// What is not the type's is refused in the words that serde has for it.
 #[test]
 fn a_type_refuses_what_it_has_no_use_for_as_it_does_elsewhere() {
-    fn check(deserializer: impl Deserializer<'static, Error = Error> + Clone + fmt::Debug) {
-        answers_alike::<Plain>(deserializer.clone());
-        answers_alike::<Pair>(deserializer.clone());
-        answers_alike::<Unit>(deserializer.clone());
-        answers_alike::<Newtype>(deserializer.clone());
-        answers_alike::<Option<u8>>(deserializer.clone());
-        answers_alike::<Vec<u8>>(deserializer.clone());
-        answers_alike::<BTreeMap<bool, char>>(deserializer.clone());
-        answers_alike::<Kind>(deserializer.clone());
-        answers_alike::<(u8, u8)>(deserializer.clone());
-        answers_alike::<(u8,)>(deserializer.clone());
-        answers_alike::<u8>(deserializer.clone());
-        answers_alike::<String>(deserializer.clone());
-        answers_alike::<char>(deserializer.clone());
-        answers_alike::<f32>(deserializer.clone());
-        answers_alike::<()>(deserializer);
+    struct Refused;
+    impl Check for Refused {
+        fn check(deserializer: impl Deserializer<'static, Error = Error> + Clone) {
+            answers_alike::<Plain>(deserializer.clone());
+            answers_alike::<Pair>(deserializer.clone());
+            answers_alike::<Unit>(deserializer.clone());
+            answers_alike::<Newtype>(deserializer.clone());
+            answers_alike::<Option<u8>>(deserializer.clone());
+            answers_alike::<Vec<u8>>(deserializer.clone());
+            answers_alike::<BTreeMap<bool, char>>(deserializer.clone());
+            answers_alike::<Kind>(deserializer.clone());
+            answers_alike::<(u8, u8)>(deserializer.clone());
+            answers_alike::<(u8,)>(deserializer.clone());
+            answers_alike::<u8>(deserializer.clone());
+            answers_alike::<String>(deserializer.clone());
+            answers_alike::<char>(deserializer.clone());
+            answers_alike::<f32>(deserializer.clone());
+            answers_alike::<()>(deserializer);
+        }
     }
-    for_each_scalar!(check);
-    ANSWERS.into_iter().for_each(check);
+    Refused::all();
     let text = read::<Plain>(Answer::Str).unwrap_err();
     assert_eq!(text, "invalid type: string \"text\", expected struct Plain");
 }
