@@ -1,14 +1,15 @@
 //! A codec that a user writes: an object-safe trait, and what carries a value of any type through it.
 //!
 //! The types that pass here are erased. The guard stands between them and the codec as it does for those built in, and
-//! on the codec's side of the erasure: there it is compiled once for a codec, here it would be for every type.
+//! on the codec's side of the erasure: there it is compiled once for a codec, on this one it would be for every type.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, marker::PhantomData};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
-    DecodeError, EncodeError,
+    DecodeError, EncodeError, erased,
+    erased::{Await, Reader, Seed, Value},
     guard::{self, Opaque},
 };
 
@@ -26,6 +27,11 @@ pub type CodecError = Box<dyn Error + Send + Sync>;
 /// more, and nothing is reserved for more elements than it has bytes. **What is the codec's own duty:** that bytes
 /// left over after the value are an error, that strings and bytes reserve nothing that did not come, and that skipping
 /// a value it was not asked for does not recurse without end.
+///
+/// A type is given what it asks for or is given an error, whatever its visitor could do with more: a struct, tuple,
+/// sequence or map is read from a sequence, a map or a unit, an enum from an enum, an option from a `None`, a `Some` or
+/// a unit, and a name from a text, bytes or an integer. All else, and what `deserialize_any` gives, goes straight
+/// through. Errors pass between type and codec as texts of at most 300 bytes.
 ///
 /// A codec that panics costs its call only: a handler's call ends with `INTERNAL`, a client's panics in its caller.
 ///
@@ -64,11 +70,11 @@ pub trait Codec: Send + Sync + 'static {
 }
 
 /// A value that a [`Codec`] is to write: it implements `Serialize`.
-pub struct EncodeValue<'a>(&'a dyn erased_serde::Serialize);
+pub struct EncodeValue<'a>(&'a dyn Value);
 
 impl Serialize for EncodeValue<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
+        erased::write(self.0, serializer)
     }
 }
 
@@ -80,12 +86,9 @@ impl fmt::Debug for EncodeValue<'_> {
 
 /// A value that a [`Codec`] is to read.
 pub struct DecodeValue<'a, 'de> {
-    read: &'a mut Read<'a, 'de>,
+    value: &'a mut dyn Seed<'de>,
     length: usize,
 }
-
-/// Reads the value.
-type Read<'a, 'de> = dyn FnMut(&mut dyn erased_serde::Deserializer<'de>) -> Result<(), erased_serde::Error> + 'a;
 
 impl<'de> DecodeValue<'_, 'de> {
     /// Reads the value. Fails when the deserializer does, when the value's type refuses what it gives, and when a
@@ -94,10 +97,8 @@ impl<'de> DecodeValue<'_, 'de> {
     /// What is not lent out of the body, such as a buffer that it was decompressed into, is read by a deserializer
     /// that lends nothing: mostly its `from_reader`.
     pub fn read_from<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), CodecError> {
-        let Self { read, length } = self;
-        guard::within(deserializer, &Opaque { length }, |guarded| {
-            Ok(read(&mut <dyn erased_serde::Deserializer<'de>>::erase(guarded))?)
-        })
+        let Self { value, length } = self;
+        guard::within(deserializer, &Opaque { length }, |guarded| Ok(value.feed(&mut Reader::new(guarded))?))
     }
 
     /// For a codec that decompresses: bounds the elements by this length in place of the body's. What a small body may
@@ -118,23 +119,19 @@ pub(super) fn encode<T>(codec: &dyn Codec, value: &T, out: &mut Vec<u8>) -> Resu
 where
     T: Serialize + ?Sized,
 {
-    encode_erased(codec, &value, out)
+    write_by(codec, &value, out)
 }
 
-fn encode_erased(codec: &dyn Codec, value: &dyn erased_serde::Serialize, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+fn write_by(codec: &dyn Codec, value: &dyn Value, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     codec.encode(EncodeValue(value), out).map_err(EncodeError::new)
 }
 
 pub(super) fn decode<'de, T: Deserialize<'de>>(codec: &dyn Codec, body: &'de [u8]) -> Result<T, DecodeError> {
-    let mut value = None;
-    let mut read = |deserializer: &mut dyn erased_serde::Deserializer<'de>| {
-        value = Some(T::deserialize(deserializer)?);
-        Ok(())
-    };
-    read_by(codec, body, &mut read)?;
-    value.ok_or_else(|| DecodeError::new("the codec read no value"))
+    let mut value = Await::new(PhantomData);
+    read_by(codec, body, &mut value)?;
+    value.get().ok_or_else(|| DecodeError::new("the codec read no value"))
 }
 
-fn read_by<'de>(codec: &dyn Codec, body: &'de [u8], read: &mut Read<'_, 'de>) -> Result<(), DecodeError> {
-    codec.decode(body, DecodeValue { read, length: body.len() }).map_err(DecodeError::new)
+fn read_by<'de>(codec: &dyn Codec, body: &'de [u8], value: &mut dyn Seed<'de>) -> Result<(), DecodeError> {
+    codec.decode(body, DecodeValue { value, length: body.len() }).map_err(DecodeError::new)
 }

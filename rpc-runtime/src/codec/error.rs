@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-use serde::ser;
+use serde::{de, ser};
 
 /// The longest text kept of an error, in bytes: a codec may quote the peer's bytes in it.
 const LONGEST: usize = 300;
@@ -56,6 +56,13 @@ impl fmt::Display for DecodeError {
 }
 
 impl Error for DecodeError {}
+
+impl de::Error for DecodeError {
+    #[cold]
+    fn custom<T: fmt::Display>(cause: T) -> Self {
+        Self::new(cause)
+    }
+}
 
 /// The text of `cause`, cut to [`LONGEST`], control characters escaped.
 fn brief(cause: impl fmt::Display) -> Box<str> {

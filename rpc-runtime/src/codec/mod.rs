@@ -9,6 +9,7 @@ mod absent;
 mod bincode;
 mod bulk;
 mod custom;
+mod erased;
 mod error;
 mod finite;
 mod format;

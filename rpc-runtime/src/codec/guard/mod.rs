@@ -81,11 +81,12 @@ where
     D: Deserializer<'de>,
     S: Source<'de>,
 {
-    within(deserializer, source, |guarded| T::deserialize(guarded))
+    let budget = Budget { source, empty: Cell::new(0) };
+    let scope = Scope { budget: &budget, depth: DEPTH, claimed: 0 };
+    T::deserialize(scope.wrap(deserializer))
 }
 
 /// The same for whoever reads the value in another way.
-#[inline]
 pub(super) fn within<D, S, R>(deserializer: D, source: &S, read: impl FnOnce(Guarded<'_, D, S>) -> R) -> R {
     let budget = Budget { source, empty: Cell::new(0) };
     let scope = Scope { budget: &budget, depth: DEPTH, claimed: 0 };

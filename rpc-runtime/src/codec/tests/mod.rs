@@ -5,6 +5,8 @@ mod bincode_golden;
 #[cfg(feature = "bincode")]
 mod bincode_hostile;
 mod custom;
+mod erased;
+mod erased_values;
 mod hostile;
 mod json;
 #[cfg(feature = "messagepack")]
