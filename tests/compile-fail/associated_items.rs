@@ -18,5 +18,5 @@ trait Store {
 }
 
 fn main() {
-    let _ = StoreClient::right;
+    let _ = StoreClient::<u8>::right;
 }
