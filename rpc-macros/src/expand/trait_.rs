@@ -73,7 +73,8 @@ fn expand_method(service: &Service, entry: &Entry) -> TraitItemFn {
         function.attrs.push(parse_quote! {
             #[allow(
                 clippy::diverging_sub_expression, clippy::let_and_return, clippy::let_unit_value,
-                clippy::manual_async_fn, clippy::no_effect_underscore_binding, clippy::type_complexity, clippy::used_underscore_binding,
+                clippy::manual_async_fn, clippy::no_effect_underscore_binding, clippy::type_complexity,
+                clippy::used_underscore_binding,
                 unreachable_code
             )]
         });

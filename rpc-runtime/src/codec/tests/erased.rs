@@ -206,7 +206,7 @@ fn a_codec_is_given_what_the_type_gives() {
     gives(Pair(1, 'x'));
     gives(BTreeMap::from([(1, 2)]));
     gives(Plain { id: 1, name: String::new() });
-    gives(crate::codec::Bulk(b"bytes"));
+    gives(crate::codec::Bulk(&b"bytes"[..]));
     gives(Kind::Unit);
     gives(Kind::Newtype(Box::new(Kind::Unit)));
     gives(Kind::Tuple(1, 2));
