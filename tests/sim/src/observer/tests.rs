@@ -3,6 +3,7 @@
 mod calls;
 mod connections;
 mod frames;
+mod real;
 mod streams;
 
 use super::{Endpoint, Rule, Side, Summary, Violation};
