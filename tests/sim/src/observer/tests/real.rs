@@ -34,7 +34,7 @@ impl Busy for Bee {
     }
 
     async fn never(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     fn count(&self, below: u64) -> impl Stream<Item = u64> {
@@ -127,8 +127,8 @@ async fn session(pipe: usize) -> (Summary, Summary) {
     assert!(echoes.iter().all(Result::is_ok));
     drop((busy, channel));
     server.await.unwrap().unwrap();
-    let summaries = (dialled.lock().unwrap().summary(), accepted.lock().unwrap().summary());
-    summaries
+    let summary = |judge: Arc<Mutex<Endpoint>>| judge.lock().unwrap().summary();
+    (summary(dialled), summary(accepted))
 }
 
 #[tokio::test(start_paused = true)]
