@@ -94,8 +94,8 @@ impl World {
         let id = self.rng.usize(..self.hosts.len());
         let by = Duration::from_millis(self.rng.u64(1..2_000));
         let host = self.hosts[id].host.as_mut()?;
-        host.leap(by);
         self.control.jumps.fetch_add(1, Relaxed);
+        host.leap(by);
         Some(Fault::ClockStep)
     }
 
