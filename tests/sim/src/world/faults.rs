@@ -93,6 +93,9 @@ impl World {
     fn stepped(&mut self) -> Option<Fault> {
         let id = self.rng.usize(..self.hosts.len());
         let by = Duration::from_millis(self.rng.u64(1..2_000));
+        if self.hosts[id].stopped_until > self.now {
+            return None;
+        }
         let host = self.hosts[id].host.as_mut()?;
         self.control.jumps.fetch_add(1, Relaxed);
         host.leap(by);
