@@ -82,3 +82,46 @@ fn range(text: &str) -> Result<Range<u64>, String> {
 fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("{text} is not a number"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Seeds that once found a mistake of the runtime, which was mended.
+    const KEPT: &[(u64, &str)] = &[(1, "a call was sent in the very moment in which its time was over")];
+
+    fn options(seeds: Range<u64>) -> Options {
+        panics::watch();
+        Options { seeds, threads: 1, json: false, twice: false, trace: false }
+    }
+
+    #[test]
+    fn seeds_that_once_found_something_find_nothing_more() {
+        for (seed, what) in KEPT {
+            let report = runs::all(&options(*seed..seed + 1));
+            assert!(report.is_clean(), "{what}: {:?}", report.first);
+        }
+    }
+
+    #[test]
+    fn a_seed_always_takes_the_same_course() {
+        let report = runs::all(&Options { twice: true, ..options(7..10) });
+        assert!(report.is_clean(), "{:?}", report.first);
+        assert_ne!(report.trace, runs::all(&options(8..11)).trace);
+    }
+
+    #[test]
+    fn a_report_names_the_faults_that_never_happened() {
+        let mut report = report::Report::default();
+        report.fault(report::Fault::Reset);
+        assert!(!report.missing().contains(&"reset"));
+        assert!(report.missing().contains(&"partition"));
+        assert!(!report.is_clean(), "nothing was compared");
+    }
+
+    #[test]
+    fn seeds_are_a_range_or_one_number() {
+        assert_eq!((range("3..5"), range("7")), (Ok(3..5), Ok(7..8)));
+        assert!(range("5..5").is_err() && range("x").is_err());
+    }
+}
