@@ -89,6 +89,7 @@ pub use rpc_macros::rpc_service;
 pub use server::{Drained, Server, ServerBuilder, ServerHandle};
 pub use status::{CallError, Code, Status};
 pub use stream::Streaming;
+pub use transport::{SharedWrite, Transport};
 
 /// The program in the README is compiled and run with the documentation's examples.
 #[cfg(doctest)]

@@ -7,10 +7,11 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use futures_core::Stream;
+use tokio::time::Instant;
 
 use super::{
     Answer, Items, Pulled, Reply,

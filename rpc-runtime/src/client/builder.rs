@@ -226,6 +226,12 @@ impl ChannelBuilder {
         T: AsyncRead + AsyncWrite + Send + 'static,
     {
         self.settings.codec.check()?;
-        Channel::over(Transport::from_io(io, peer.to_owned()), peer, self.settings).await
+        Channel::over(Transport::new(io, peer), self.settings).await
+    }
+
+    /// The same over a transport that callers may be able to write to by themselves.
+    pub async fn connect_over(self, transport: Transport) -> Result<Channel, Status> {
+        self.settings.codec.check()?;
+        Channel::over(transport, self.settings).await
     }
 }

@@ -3,7 +3,7 @@
 //! values of handlers and callers, nor the block of 256 KiB that a thread reads into.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
@@ -43,7 +43,8 @@ pub(crate) struct Accounts {
 
 #[derive(Debug, Default)]
 struct Registry {
-    live: HashMap<u64, Live>,
+    /// In order, so that of two that hold equally much it is always the same that has to go.
+    live: BTreeMap<u64, Live>,
     /// How many connections there ever were.
     opened: u64,
     /// What those that have ended leave behind.

@@ -1,7 +1,8 @@
 //! The settings of a server.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{io, pin::Pin, sync::Arc, time::Duration};
 
+use futures_core::Stream;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::watch,
@@ -158,35 +159,85 @@ impl ServerBuilder {
         self.listen(address).await
     }
 
+    /// Serves transports that somebody else accepts, such as a listener that the system handed over, one that encrypts,
+    /// or a simulated network. `address` is what the server calls itself. An error is waited out, for a little
+    /// longer each time, and the stream's end begins the server's orderly end.
+    ///
+    /// Fails as [`bind`](Self::bind) does when a service or codec could not be added.
+    ///
+    /// ```
+    /// # use rpc_runtime::prelude::*;
+    /// # #[rpc_service]
+    /// # trait Greeter {
+    /// #     async fn greet(&self, name: &str) -> Result<String, Status>;
+    /// # }
+    /// # struct English;
+    /// # impl Greeter for English {
+    /// #     async fn greet(&self, name: &str) -> Result<String, Status> {
+    /// #         if name.is_empty() { Err(Status::invalid_argument("nobody")) } else { Ok(format!("hello, {name}")) }
+    /// #     }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use rpc_runtime::{Transport, stream};
+    ///
+    /// let (ours, theirs) = tokio::io::duplex(64 * 1_024);
+    /// let (accepted, transports) = stream::channel(1);
+    /// accepted.send(Ok(Transport::new(theirs, "pipe://client"))).await?;
+    ///
+    /// let server = Server::builder().service(GreeterServer::new(English)).accept_from(transports, "pipe://server")?;
+    /// let serving = tokio::spawn(server.serve());
+    /// let channel = Channel::builder().connect_over(Transport::new(ours, "pipe://server")).await?;
+    /// assert_eq!(GreeterClient::new(channel).greet("world").await?, "hello, world");
+    ///
+    /// // No more connections are to come.
+    /// drop(accepted);
+    /// serving.await??;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn accept_from<S>(self, transports: S, address: &str) -> Result<Server, Status>
+    where
+        S: Stream<Item = io::Result<Transport>> + Send + 'static,
+    {
+        Ok(self.checked()?.listening(Listener::given(Box::pin(transports), address)))
+    }
+
     /// Without a type, as all that a server does: else whoever binds one would compile that.
     fn listen(self, address: &str) -> Pin<Box<dyn Future<Output = Result<Server, Status>> + Send + '_>> {
         Box::pin(self.bound(address))
     }
 
     async fn bound(self, address: &str) -> Result<Server, Status> {
-        if let Some(status) = self.refused {
-            return Err(status);
-        }
+        let builder = self.checked()?;
         let parsed = address.parse::<Address>();
         let parsed = parsed.map_err(|error| Status::of_call(Code::InvalidArgument, error.to_string()))?;
         let listener = Listener::bind(&parsed).await.map_err(|error| {
             let code = match error.kind() {
-                std::io::ErrorKind::AddrInUse => Code::AlreadyExists,
-                std::io::ErrorKind::PermissionDenied => Code::PermissionDenied,
+                io::ErrorKind::AddrInUse => Code::AlreadyExists,
+                io::ErrorKind::PermissionDenied => Code::PermissionDenied,
                 _ => Code::Unavailable,
             };
             Status::of_call(code, format!("can not listen: {error}")).at(address).with_source(error)
         })?;
-        let address = listener.local_address().to_string();
+        Ok(builder.listening(listener))
+    }
+
+    fn checked(mut self) -> Result<Self, Status> {
+        self.refused.take().map_or(Ok(self), Err)
+    }
+
+    fn listening(self, listener: Listener) -> Server {
+        let address = listener.local_address().to_owned();
         let router = self.router.layered(&self.layers);
-        Ok(Server {
+        Server {
             endpoint: Arc::new(Endpoint::new(self.limits, self.memory, router).listening(&address, self.codecs)),
             address,
             listener,
             max_connections: self.max_connections,
             drain_timeout: self.drain_timeout,
             phase: watch::Sender::new(Phase::Serving),
-        })
+        }
     }
 
     /// Serves one pipe of any kind, `peer` being its name in errors and contexts, until it ends; gives the reason.
@@ -195,16 +246,14 @@ impl ServerBuilder {
     where
         T: AsyncRead + AsyncWrite + Send + 'static,
     {
-        self.serve_transport(Transport::from_io(io, peer.to_owned())).await
+        self.serve_transport(Transport::new(io, peer)).await
     }
 
     fn serve_transport(self, transport: Transport) -> Pin<Box<dyn Future<Output = Result<Status, Status>> + Send>> {
         Box::pin(async move {
-            if let Some(status) = self.refused {
-                return Err(status);
-            }
-            let endpoint = Endpoint::new(self.limits, self.memory, self.router.layered(&self.layers));
-            let endpoint = Arc::new(endpoint.listening("", self.codecs));
+            let Self { router, layers, codecs, limits, memory, .. } = self.checked()?;
+            let endpoint = Endpoint::new(limits, memory, router.layered(&layers));
+            let endpoint = Arc::new(endpoint.listening("", codecs));
             let accepted = Connection::accept(transport, &endpoint).await;
             let (_connection, running) = accepted.map_err(|turned_away| turned_away.status)?;
             Ok(running.await.reason)

@@ -59,14 +59,15 @@ impl Connections {
         Self { endpoint, room, phase, tasks: JoinSet::new(), refusals, told_full: None, cut }
     }
 
-    /// Accepts for ever.
+    /// Accepts until there is nothing more to accept.
     pub(super) async fn accept_all(&mut self, listener: &Listener) {
         let mut failing = Failing::default();
         loop {
             let accepted = listener.accept().await;
             while self.tasks.try_join_next().is_some() {}
             match accepted {
-                Ok(transport) => {
+                Ok(None) => return,
+                Ok(Some(transport)) => {
                     failing.is_over(listener);
                     self.serve(transport).await;
                 }

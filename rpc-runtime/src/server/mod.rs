@@ -174,9 +174,10 @@ impl Server {
         let mut serving = self.serving();
         tokio::select! {
             biased;
-            () = shutdown => handle.shut_down(),
+            () = shutdown => {}
             () = serving.accept() => {}
         }
+        handle.shut_down();
         Ok(serving.drain().await)
     }
 
@@ -196,7 +197,7 @@ struct Serving {
 }
 
 impl Serving {
-    /// Accepts connections until the server is to end.
+    /// Accepts connections until the server is to end, or there are none to come.
     fn accept(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         let Self { listener, connections, phase, .. } = self;
         Box::pin(async move {

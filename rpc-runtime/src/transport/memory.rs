@@ -60,5 +60,5 @@ fn listeners() -> MutexGuard<'static, Listeners> {
 }
 
 fn transport(stream: DuplexStream, name: &str) -> Transport {
-    Transport::from_io(stream, format!("mem://{name}"))
+    Transport::new(stream, format!("mem://{name}"))
 }

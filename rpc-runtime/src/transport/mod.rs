@@ -3,12 +3,14 @@
 //! A transport knows nothing of frames and has no deadlines: whoever connects, reads or writes sets them.
 
 mod address;
+mod given;
 mod memory;
 mod tcp;
 #[cfg(test)]
 mod tests;
 mod unix;
 
+use std::fmt;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -17,8 +19,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 pub(crate) use address::Address;
 
-/// A byte pipe with a peer at its other end. Dropping both halves closes it.
-pub(crate) struct Transport {
+/// A byte pipe with a peer at its other end: ordered, reliable, in both directions. Dropping both halves closes it.
+///
+/// For pipes that have no address here, such as those of another listener or of a simulated network:
+/// [`ServerBuilder::accept_from`](crate::ServerBuilder::accept_from) and
+/// [`ChannelBuilder::connect_over`](crate::ChannelBuilder::connect_over) take them.
+pub struct Transport {
     pub(crate) reader: Box<dyn AsyncRead + Send + Unpin>,
     pub(crate) writer: Writer,
     /// Where the peer is, as a URI such as `tcp://127.0.0.1:53122`.
@@ -26,18 +32,26 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    /// Any pipe that is both read and written, `peer` being what errors call its other end.
-    pub(crate) fn from_io<T: AsyncRead + AsyncWrite + Send + 'static>(io: T, peer: String) -> Self {
+    /// Any pipe that is both read and written, `peer` being what errors and contexts call its other end. One task
+    /// writes to it for all callers, and flushes.
+    pub fn new<T: AsyncRead + AsyncWrite + Send + 'static>(io: T, peer: impl Into<String>) -> Self {
         let (reader, writer) = tokio::io::split(io);
-        Self { reader: Box::new(reader), writer: Writer::Owned(Box::new(writer)), peer }
+        Self { reader: Box::new(reader), writer: Writer::Owned(Box::new(writer)), peer: peer.into() }
     }
 
-    fn shared(
+    /// A pipe that callers may write to by themselves, as they do with sockets: it spares the hand-over to a task.
+    pub fn shared(
         reader: impl AsyncRead + Send + Unpin + 'static,
         writer: impl SharedWrite + 'static,
-        peer: String,
+        peer: impl Into<String>,
     ) -> Self {
-        Self { reader: Box::new(reader), writer: Writer::Shared(Arc::new(writer)), peer }
+        Self { reader: Box::new(reader), writer: Writer::Shared(Arc::new(writer)), peer: peer.into() }
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport").field("peer", &self.peer).finish_non_exhaustive()
     }
 }
 
@@ -50,8 +64,9 @@ pub(crate) enum Writer {
 }
 
 /// A write half that many may use: nothing registers a waker but [`poll_write_ready`](Self::poll_write_ready).
-/// It buffers nothing, so that there is no flush.
-pub(crate) trait SharedWrite: Send + Sync {
+/// It buffers nothing, so that there is no flush. Dropping it ends the stream that the peer reads, as the
+/// [shutdown](Self::shutdown) does.
+pub trait SharedWrite: Send + Sync {
     /// Writes what the pipe takes at once; `WouldBlock` when it takes nothing.
     fn try_write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize>;
 
@@ -74,46 +89,53 @@ pub(crate) async fn connect(address: &Address) -> io::Result<Transport> {
 /// Accepts transports at an address, until it is dropped.
 pub(crate) struct Listener {
     acceptor: Acceptor,
-    address: Address,
+    address: String,
 }
 
 enum Acceptor {
     Tcp(tcp::Listener),
     Unix(unix::Listener),
     Memory(memory::Listener),
+    Given(given::Listener),
 }
 
 impl Listener {
+    /// Takes what `transports` gives, at what it calls `address`.
+    pub(crate) fn given(transports: given::Transports, address: &str) -> Self {
+        Self { acceptor: Acceptor::Given(given::Listener::new(transports)), address: address.to_owned() }
+    }
+
     /// Takes the address, `AddrInUse` when somebody has it.
     pub(crate) async fn bind(address: &Address) -> io::Result<Self> {
         Ok(match address {
             Address::Tcp(host_and_port) => {
                 let listener = tcp::Listener::bind(host_and_port).await?;
                 let address = Address::Tcp(listener.local_address()?.to_string());
-                Self { acceptor: Acceptor::Tcp(listener), address }
+                Self { acceptor: Acceptor::Tcp(listener), address: address.to_string() }
             }
             Address::Unix(path) => {
-                Self { acceptor: Acceptor::Unix(unix::Listener::bind(path).await?), address: address.clone() }
+                Self { acceptor: Acceptor::Unix(unix::Listener::bind(path).await?), address: address.to_string() }
             }
             Address::Memory(name) => {
-                Self { acceptor: Acceptor::Memory(memory::Listener::bind(name)?), address: address.clone() }
+                Self { acceptor: Acceptor::Memory(memory::Listener::bind(name)?), address: address.to_string() }
             }
         })
     }
 
-    /// The address that was taken, with the real port where the system chose one.
-    pub(crate) fn local_address(&self) -> &Address {
+    /// The address that was taken, as a URI, with the real port where the system chose one.
+    pub(crate) fn local_address(&self) -> &str {
         &self.address
     }
 
-    /// The next transport. Dropping the future loses none.
+    /// The next transport; none once a listener that was handed over has ended. Dropping the future loses none.
     ///
     /// An error is the listener's, such as no descriptors left, and may pass: wait before trying again.
-    pub(crate) async fn accept(&self) -> io::Result<Transport> {
+    pub(crate) async fn accept(&self) -> io::Result<Option<Transport>> {
         match &self.acceptor {
-            Acceptor::Tcp(listener) => listener.accept().await,
-            Acceptor::Unix(listener) => listener.accept().await,
-            Acceptor::Memory(listener) => listener.accept().await,
+            Acceptor::Tcp(listener) => listener.accept().await.map(Some),
+            Acceptor::Unix(listener) => listener.accept().await.map(Some),
+            Acceptor::Memory(listener) => listener.accept().await.map(Some),
+            Acceptor::Given(listener) => listener.accept().await,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod calls;
 mod channels;
 mod contexts;
+mod given;
 mod liveness;
 mod servers;
 mod states;

@@ -61,7 +61,7 @@ impl Served {
         let magic = [0xF5, b'R', b'P', b'C', 0x0D, 0x0A, 0x1A, 0x0A, hello.len() as u8, 0];
         peer.write_all(&[&magic[..], hello].concat()).await.unwrap();
         let (connection, running) =
-            Connection::accept(Transport::from_io(far, "peer".to_owned()), endpoint).await.unwrap();
+            Connection::accept(Transport::new(far, "peer"), endpoint).await.unwrap();
         Self { peer, _connection: connection, running: Some(Box::pin(running)) }
     }
 

@@ -169,7 +169,7 @@ pub(super) fn link(shared: bool, fault: Option<Fault>) -> ([Transport; 2], [Lane
             let writer = Writer::Shared(Arc::new(writes));
             Transport { reader: Box::new(reads), writer, peer: "scripted".to_owned() }
         } else {
-            Transport::from_io(Port(reads, writes), "scripted".to_owned())
+            Transport::new(Port(reads, writes), "scripted")
         }
     };
     ([transport(&down, &up), transport(&up, &down)], [up, down])
