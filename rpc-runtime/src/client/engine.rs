@@ -187,7 +187,11 @@ pub(super) async fn dial_and_call(channel: &Channel, request: OutgoingRequest, d
             timeout_at(deadline, ready).await.unwrap_or_else(|_| Err(late("the connection was not there in time")))
         }
     };
-    let sent = ready.and_then(|connection| connection.send(request, deadline, Instant::now(), None));
+    let now = Instant::now();
+    let sent = ready.and_then(|connection| match deadline {
+        Some(deadline) if deadline <= now => Err(late("there was no time left when the connection was there")),
+        _ => connection.send(request, deadline, now, None),
+    });
     let id = match sent {
         Ok(id) => id,
         Err(status) => return Answer::of_status(status),

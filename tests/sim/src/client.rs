@@ -74,7 +74,7 @@ impl Client {
         let (link, channel) = self.connect(server).await.ok()?;
         let ledger = LedgerClient::new(channel.clone());
         let ledger = if self.rng.bool() { ledger } else { LedgerClient::named(channel.clone(), SECOND) };
-        let callers = (0..self.rng.usize(1..=12)).map(|_| Caller {
+        let callers = (0..self.rng.usize(1..=32)).map(|_| Caller {
             site: self.site.clone(),
             control: Arc::clone(&self.control),
             channel: channel.clone(),
@@ -132,8 +132,8 @@ async fn work(caller: &mut Caller, until: Instant) {
         && matches!(caller.channel.state(), ConnectionState::Ready)
     {
         caller.go().await;
-        if caller.rng.u8(..3) == 0 {
-            sleep(Duration::from_millis(caller.rng.u64(0..30))).await;
+        if caller.rng.u8(..4) == 0 {
+            sleep(Duration::from_millis(caller.rng.u64(0..20))).await;
         }
     }
 }

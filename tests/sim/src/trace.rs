@@ -6,7 +6,6 @@ use std::hash::{DefaultHasher, Hasher};
 #[derive(Debug, Default)]
 pub(crate) struct Trace {
     hasher: DefaultHasher,
-    events: u64,
     /// Tell each event on standard error.
     pub(crate) verbose: bool,
 }
@@ -14,7 +13,6 @@ pub(crate) struct Trace {
 impl Trace {
     /// Something happened at `at`.
     pub(crate) fn note(&mut self, at: u64, what: &str, numbers: &[u64], bytes: &[u8]) {
-        self.events += 1;
         self.hasher.write_u64(at);
         self.hasher.write(what.as_bytes());
         for &number in numbers {
@@ -29,10 +27,6 @@ impl Trace {
 
     pub(crate) fn hash(&self) -> u64 {
         self.hasher.finish()
-    }
-
-    pub(crate) fn events(&self) -> u64 {
-        self.events
     }
 }
 

@@ -55,11 +55,17 @@ impl Calls {
         self.unpark();
         let mut parked = 0;
         while let Some(&id) = self.queue.front() {
-            let Some(Slot { stage: Stage::Queued(request), streams, .. }) = self.slot(id) else {
+            let Some(Slot { stage: Stage::Queued(request), streams, deadline, .. }) = self.slot(id) else {
                 self.queue.pop_front();
                 self.gone -= 1;
                 continue;
             };
+            if deadline.is_some_and(|deadline| deadline <= now) {
+                // There is room for it in the very moment in which its time is over.
+                let waker = self.expire_one(id, frames);
+                self.streams.woken.extend(waker);
+                continue;
+            }
             if *streams && self.streaming >= self.grant.streams {
                 // In front: it is older than those.
                 self.parked.insert(parked, id);

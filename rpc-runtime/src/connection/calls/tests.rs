@@ -1,7 +1,27 @@
 //! What the pending table does to its queue; the rest is tested against a model in `connection/tests`.
 
+use std::time::Duration;
+
 use super::*;
 use crate::connection::tests::request;
+
+#[test]
+fn a_call_whose_time_is_over_when_there_is_room_for_it_is_not_sent() {
+    let windows = StreamWindow { start: 1, largest: 1 };
+    let mut calls = Calls::new(0, Grant { in_flight: 1, ..Grant::default() }, windows);
+    let (mut frames, now) = (Frames::default(), Instant::now());
+    let deadline = now + Duration::from_millis(1);
+    let first = calls.register(request(Vec::new()), None, &mut None, now, &mut frames, 0).unwrap();
+    let late = calls.register(request(Vec::new()), Some(deadline), &mut None, now, &mut frames, 0).unwrap();
+    let patient = calls.register(request(Vec::new()), None, &mut None, now, &mut frames, 0).unwrap();
+    let over = Answer::of_status(Status::of_call(Code::Unavailable, "over"));
+    drop(calls.answer_owned(calls.wire_id(first), over, &mut frames));
+    calls.pump(deadline, &mut frames, 0);
+    assert!(matches!(calls.slot(patient).unwrap().stage, Stage::Sent(_)));
+    let Stage::Ended { answer, .. } = &calls.slot(late).unwrap().stage else { panic!("it has no outcome") };
+    let Ending::Status(status) = &answer.ending else { panic!("it succeeded") };
+    assert_eq!((status.code(), status.may_have_run()), (Code::DeadlineExceeded, false), "{status}");
+}
 
 #[test]
 fn a_queue_does_not_grow_with_calls_that_gave_up_while_its_head_waits() {

@@ -72,7 +72,7 @@ pub(crate) fn run(seed: u64, verbose: bool) -> Report {
 impl World {
     fn new(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let (servers, clients) = (rng.usize(1..=3), rng.usize(1..=3));
+        let (servers, clients) = (rng.usize(1..=3), rng.usize(1..=4));
         let net = Network::new(servers + clients, rng.fork());
         {
             let mut net = net.lock();
