@@ -56,7 +56,7 @@ impl Finder {
                 test
             }),
             Self::Tests(arguments) => fails(|| {
-                let mut test = tree.cargo(&["nextest", "run", "--no-fail-fast", "--cargo-quiet"]);
+                let mut test = tree.cargo(&["nextest", "run", "--cargo-quiet"]);
                 test.args(arguments);
                 test
             }),

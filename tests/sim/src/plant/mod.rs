@@ -79,7 +79,7 @@ fn plant_all(options: &Options) -> Result<bool, String> {
         tree.apply(name)?;
         let found = finder.look(&tree, options.seeds);
         tree.take_back(name)?;
-        let row = row(name, finder, found?.as_ref());
+        let row = found.map_or_else(|what| broken(name, &what), |found| row(name, finder, found.as_ref()));
         println!("{row}");
         rows.push(row);
     }
@@ -103,6 +103,11 @@ fn row(name: &str, finder: &Finder, found: Option<&Found>) -> String {
         None => Default::default(),
     };
     format!("| {name} | {finder}: {by} | {seed} | {calls} | {:.1} |", took.as_secs_f64())
+}
+
+/// The line of a mistake that could not be looked for.
+fn broken(name: &str, what: &str) -> String {
+    format!("| {name} | {NOT_FOUND}: {} | | | |", what.replace(['|', '\n'], " "))
 }
 
 /// The mistakes of a folder, in the order of their names.
