@@ -50,9 +50,6 @@ fn main() -> ExitCode {
     } else {
         println!("{:#}", report.to_json());
     }
-    if let Some((seed, what)) = &report.first {
-        eprintln!("seed {seed}: {what}");
-    }
     // A few seeds may have some fault by chance only.
     let enough = options.seeds.end - options.seeds.start < 100 || missing.is_empty();
     if !enough {

@@ -23,6 +23,9 @@ pub(crate) fn all(options: &Options) -> Report {
                         return;
                     }
                     let report = one(seed, options);
+                    if let Some((seed, what)) = &report.first {
+                        eprintln!("seed {seed}: {what}");
+                    }
                     total.lock().unwrap_or_else(PoisonError::into_inner).add(report);
                 }
             });

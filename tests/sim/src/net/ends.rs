@@ -95,7 +95,7 @@ impl Writer {
             if net.rng.u8(..) < u8::MAX / SPURIOUS {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
-            let bytes = buffers.iter().flat_map(|buffer| buffer.iter()).copied().collect::<Vec<_>>();
+            let bytes = first(buffers, net.links[link].pipes[end].wants());
             let written = net.links[link].pipes[end].write(&bytes, net.now)?;
             net.bytes += written as u64;
             net.judge(link, end, true, &bytes[..written]);
@@ -183,6 +183,16 @@ impl Drop for Writer {
             }
         });
     }
+}
+
+/// So many bytes of the buffers, and at least one if there is any.
+fn first(buffers: &[IoSlice<'_>], count: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for buffer in buffers {
+        let room = count.max(1) - bytes.len();
+        bytes.extend_from_slice(&buffer[..room.min(buffer.len())]);
+    }
+    bytes
 }
 
 /// The connections that come to a host, and the failures of a listener without descriptors.

@@ -87,13 +87,18 @@ impl Pipe {
         if self.closed {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        let count = bytes.len().min(self.room()).min(self.crumb);
+        let count = bytes.len().min(self.wants());
         if count == 0 && !bytes.is_empty() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         self.held += count;
         self.push(Piece::Bytes(bytes[..count].to_vec()), now);
         Ok(count)
+    }
+
+    /// How many bytes a write takes.
+    pub(super) fn wants(&self) -> usize {
+        self.room().min(self.crumb)
     }
 
     /// Whether a write would not block: it may fail.

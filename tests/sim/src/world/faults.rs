@@ -93,9 +93,12 @@ impl World {
     fn stepped(&mut self) -> Option<Fault> {
         let id = self.rng.usize(..self.hosts.len());
         let by = Duration::from_millis(self.rng.u64(1..2_000));
+        if self.hosts[id].stopped_until > self.now {
+            return None;
+        }
         let host = self.hosts[id].host.as_mut()?;
-        host.leap(by);
         self.control.jumps.fetch_add(1, Relaxed);
+        host.leap(by);
         Some(Fault::ClockStep)
     }
 

@@ -178,8 +178,8 @@ impl World {
             }
             let missed = mem::take(&mut place.missed);
             if missed > 0 {
-                host.leap(Duration::from_micros(missed));
                 self.control.jumps.fetch_add(1, Relaxed);
+                host.leap(Duration::from_micros(missed));
             }
             host.step(Duration::from_micros(tick));
         }
