@@ -214,7 +214,8 @@ impl Channel {
     ) -> Pin<Box<dyn Future<Output = Result<Self, Status>> + Send>> {
         Box::pin(async move {
             let router = settings.offered.router()?;
-            let channel = Self::made(transport.peer.clone(), Target::Pipe, settings, router, ConnectionState::Connecting);
+            let channel =
+                Self::made(transport.peer.clone(), Target::Pipe, settings, router, ConnectionState::Connecting);
             let connection = channel.shake_hands(transport).await?;
             channel.0.connection.get_or_init(|| connection);
             Ok(channel)

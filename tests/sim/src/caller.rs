@@ -113,7 +113,8 @@ impl Caller {
     }
 
     fn begin(&mut self, kind: &'static str, time: Duration) -> (Open, Began) {
-        let began = Began { at: Instant::now(), time, jumps: self.control.jumps.load(Relaxed), late: LATE, panics: false };
+        let began =
+            Began { at: Instant::now(), time, jumps: self.control.jumps.load(Relaxed), late: LATE, panics: false };
         (Open::new(&self.site.history, kind, self.link, time), began)
     }
 
@@ -307,7 +308,6 @@ impl Caller {
             self.site.history.wrong(open.id, &format!("took {took:?}, its time was {:?}", began.time));
         }
     }
-
 
     fn jumped(&self, began: &Began) -> bool {
         self.control.jumps.load(Relaxed) != began.jumps

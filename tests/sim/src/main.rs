@@ -8,6 +8,7 @@ mod host;
 mod net;
 mod observer;
 mod panics;
+mod plant;
 mod report;
 mod runs;
 mod services;
@@ -27,11 +28,15 @@ struct Options {
     trace: bool,
 }
 
-const USAGE: &str = "usage: sim [--seeds A..B] [--threads N] [--twice] [--trace] [--json]";
+const USAGE: &str = "usage: sim [plant] [--seeds A..B] [--threads N] [--twice] [--trace] [--json]";
 
 fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1).peekable();
+    if arguments.next_if(|first| first == "plant").is_some() {
+        return plant::run(arguments);
+    }
     panics::watch();
-    let options = match options(std::env::args().skip(1)) {
+    let options = match options(arguments) {
         Ok(options) => options,
         Err(what) => {
             eprintln!("{what}\n{USAGE}");

@@ -132,8 +132,10 @@ impl Report {
     }
 
     pub(crate) fn to_json(&self) -> Value {
-        let faults: Map<_, _> =
-            FAULTS.iter().map(|(fault, name)| ((*name).to_owned(), json!(self.faults.get(fault).unwrap_or(&0)))).collect();
+        let faults: Map<_, _> = FAULTS
+            .iter()
+            .map(|(fault, name)| ((*name).to_owned(), json!(self.faults.get(fault).unwrap_or(&0))))
+            .collect();
         json!({
             "seeds": self.seeds,
             "calls": self.calls,

@@ -33,7 +33,9 @@ pub(crate) struct Job {
 pub(crate) enum Work {
     Nothing,
     Yields(u8),
-    Sleeps { ms: u64 },
+    Sleeps {
+        ms: u64,
+    },
     /// Until it is dropped.
     Hangs,
 }
@@ -236,7 +238,8 @@ pub(crate) fn marked(id: u64, size: usize) -> Vec<u8> {
 }
 
 fn unmark(bytes: &[u8]) -> (u64, u64) {
-    let number = |from: usize| bytes.get(from..from + 8).and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes);
+    let number =
+        |from: usize| bytes.get(from..from + 8).and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes);
     (number(0).unwrap_or(u64::MAX), number(8).unwrap_or(0))
 }
 

@@ -37,3 +37,18 @@ fn a_queue_does_not_grow_with_calls_that_gave_up_while_its_head_waits() {
     assert!(calls.queue.len() <= 2 + GONE, "{} stand in the queue", calls.queue.len());
     assert_eq!((calls.occupied(), calls.slots.len()), (2, 3));
 }
+
+#[test]
+fn nothing_is_held_for_calls_that_have_ended_long_before_their_deadlines() {
+    let windows = StreamWindow { start: 1, largest: 1 };
+    let mut calls = Calls::new(0, Grant::default(), windows);
+    let (mut frames, now) = (Frames::default(), Instant::now());
+    for _ in 0..10_000 {
+        let deadline = Some(now + Duration::from_secs(30));
+        let id = calls.register(request(Vec::new()), deadline, &mut None, now, &mut frames, 0).unwrap();
+        let wire_id = calls.wire_id(id);
+        drop(calls.answer(wire_id, Ending::Ok, Metadata::new(), &[], &mut frames));
+        assert!(matches!(calls.poll(id, Waker::noop()), Polled::Ready(..)));
+    }
+    assert_eq!((calls.held(), calls.occupied(), calls.slots.len()), (0, 0, 1));
+}

@@ -60,8 +60,7 @@ impl Served {
         let hello = br#"{"versions":{"min":1,"max":1},"codec":"bincode"}"#;
         let magic = [0xF5, b'R', b'P', b'C', 0x0D, 0x0A, 0x1A, 0x0A, hello.len() as u8, 0];
         peer.write_all(&[&magic[..], hello].concat()).await.unwrap();
-        let (connection, running) =
-            Connection::accept(Transport::new(far, "peer"), endpoint).await.unwrap();
+        let (connection, running) = Connection::accept(Transport::new(far, "peer"), endpoint).await.unwrap();
         Self { peer, _connection: connection, running: Some(Box::pin(running)) }
     }
 

@@ -254,7 +254,6 @@ impl Net {
     fn is_cut(&self, from: HostId, to: HostId) -> bool {
         self.partitions.iter().any(|(a, b, _)| (*a, *b) == (from, to))
     }
-
 }
 
 /// What may happen to the network. Each says whether it found anything to happen to.

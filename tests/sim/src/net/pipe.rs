@@ -253,7 +253,10 @@ mod tests {
         pipe.deliver(9, &mut rng);
         assert_eq!(pipe.read(9), Read::Nothing);
         pipe.deliver(10, &mut rng);
-        assert_eq!((pipe.read(3), pipe.read(9), pipe.read(9)), (Read::Bytes(b"abc".to_vec()), Read::Bytes(b"d".to_vec()), Read::End));
+        assert_eq!(
+            (pipe.read(3), pipe.read(9), pipe.read(9)),
+            (Read::Bytes(b"abc".to_vec()), Read::Bytes(b"d".to_vec()), Read::End)
+        );
         assert_eq!(pipe.write(b"e", 11).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     }
 

@@ -123,9 +123,7 @@ impl World {
                 host.start(client);
             }
         }
-        self.until("the probes are served", |world| {
-            (world.servers..world.hosts.len()).all(|id| world.is_done(id))
-        })?;
+        self.until("the probes are served", |world| (world.servers..world.hosts.len()).all(|id| world.is_done(id)))?;
         self.ending = true;
         self.hosts.iter().filter_map(Place::handle).for_each(|handle| handle.shut_down());
         self.until("the servers have ended", |world| (0..world.servers).all(|id| world.is_done(id)))?;
