@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::{
     history::Outcome,
     net::LinkId,
+    observer::CALL,
     report::Fault,
     services::{Job, LedgerClient, Open, Piece, Refusal, Site, Then, Work, marked},
 };
@@ -124,7 +125,8 @@ impl Caller {
         let (job, length) = (self.job(&open), self.size());
         began.panics = job.then == Then::Panic;
         let (id, size) = (job.id, job.size);
-        let call = self.ledger.run(job, vec![0; length]).timeout(time);
+        let number = open.id.to_string();
+        let call = self.ledger.run(job, vec![0; length]).metadata(CALL, number).timeout(time);
         let outcome = if self.rng.bool() { call.await } else { call.start().await };
         match outcome {
             Ok(piece) if piece.is(id, length as u64, size) => self.done(open, &began, Outcome::Ok),
@@ -138,7 +140,8 @@ impl Caller {
         let time = self.time();
         let (open, began) = self.begin("echo", time);
         let bytes = marked(open.id, self.size());
-        let call = self.ledger.echo(&bytes).timeout(time);
+        let number = open.id.to_string();
+        let call = self.ledger.echo(&bytes).metadata(CALL, number).timeout(time);
         match call.await {
             Ok(echoed) if echoed == bytes => self.done(open, &began, Outcome::Ok),
             Ok(echoed) => open.garbled(&format!("{} bytes for {}", echoed.len(), bytes.len())),
@@ -153,7 +156,8 @@ impl Caller {
         began.panics = job.then == Then::Panic;
         began.time = self.time();
         let (items, size, fails) = (job.items, job.size, job.then == Then::Error);
-        match self.ledger.count(job).timeout(began.time).await {
+        let number = open.id.to_string();
+        match self.ledger.count(job).metadata(CALL, number).timeout(began.time).await {
             Ok(stream) => self.consume(open, began, stream, (items, size, fails)).await,
             Err(status) => self.failed(open, &began, &status),
         }
@@ -167,7 +171,8 @@ impl Caller {
         began.time = self.time();
         let (id, items, size) = (job.id, job.items, job.size);
         let pieces = self.pieces(id, items, size);
-        match self.ledger.collect(job, pieces).timeout(began.time).await {
+        let number = open.id.to_string();
+        match self.ledger.collect(job, pieces).metadata(CALL, number).timeout(began.time).await {
             Ok(piece) if piece.is(id, items, size) => self.done(open, &began, Outcome::Ok),
             Ok(piece) => open.garbled(&format!("{piece:?} for {items} items")),
             Err(status) => self.failed(open, &began, &status),
@@ -182,7 +187,8 @@ impl Caller {
         began.time = self.time();
         let (id, items, size) = (job.id, job.items, job.size);
         let pieces = self.pieces(id, items, size);
-        match self.ledger.relay(job, pieces).timeout(began.time).await {
+        let number = open.id.to_string();
+        match self.ledger.relay(job, pieces).metadata(CALL, number).timeout(began.time).await {
             Ok(stream) => self.consume(open, began, stream, (items, size, false)).await,
             Err(status) => self.failed(open, &began, &status),
         }
@@ -194,7 +200,8 @@ impl Caller {
         let job = self.job(&open);
         began.panics = job.then == Then::Panic;
         let (id, size) = (job.id, job.size);
-        match self.ledger.call_back(job).timeout(time).await {
+        let number = open.id.to_string();
+        match self.ledger.call_back(job).metadata(CALL, number).timeout(time).await {
             Ok(piece) if piece.is(id, 0, size) => self.done(open, &began, Outcome::Ok),
             Ok(piece) => open.garbled(&format!("{piece:?}")),
             Err(status) => self.failed(open, &began, &status),

@@ -15,6 +15,7 @@ use crate::{
     caller::{Caller, Control},
     history::Outcome,
     net::{HostId, Network},
+    observer::CALL,
     services::{LedgerClient, Open, Site, WitnessServer, marked},
 };
 
@@ -48,13 +49,15 @@ impl Client {
             let open = Open::new(&self.site.history, "probe", usize::MAX, Duration::from_secs(1));
             let bytes = marked(open.id, 8);
             match timeout(Duration::from_secs(1), self.connect(server)).await {
-                Ok(Ok((_, channel))) => match LedgerClient::new(channel.clone()).echo(&bytes).await {
-                    Ok(echoed) if echoed == bytes => {
-                        open.complete(Outcome::Ok);
-                        self.comes_to_rest(&channel).await;
+                Ok(Ok((_, channel))) => {
+                    match LedgerClient::new(channel.clone()).echo(&bytes).metadata(CALL, open.id.to_string()).await {
+                        Ok(echoed) if echoed == bytes => {
+                            open.complete(Outcome::Ok);
+                            self.comes_to_rest(&channel).await;
+                        }
+                        other => self.site.history.wrong(open.id, &format!("a fresh client's call came to {other:?}")),
                     }
-                    other => self.site.history.wrong(open.id, &format!("a fresh client's call came to {other:?}")),
-                },
+                }
                 other => self.site.history.wrong(open.id, &format!("a fresh client got {other:?}")),
             }
         }
@@ -63,7 +66,7 @@ impl Client {
     async fn connect(&mut self, server: HostId) -> Result<(usize, Channel), String> {
         let dialled = timeout(Duration::from_secs(2), self.net.dial(self.site.host, server)).await;
         let (link, transport) = dialled.map_err(|_| "no answer")?.map_err(|error| error.to_string())?;
-        let codec = CodecKind::available()[self.rng.usize(..CodecKind::available().len())].clone();
+        let codec = CodecKind::available()[self.rng.usize(..CodecKind::available().len())];
         let builder = Channel::builder().codec(codec).limits(self.limits.clone()).timeout(None);
         let connected = builder.service(WitnessServer::new(self.site.clone())).connect_over(transport).await;
         connected.map(|channel| (link, channel)).map_err(|status| status.to_string())

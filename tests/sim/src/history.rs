@@ -61,6 +61,7 @@ pub(crate) enum End {
 struct Call {
     kind: &'static str,
     link: LinkId,
+    written: bool,
     began: u32,
     ended: Option<End>,
     outcome: Option<Outcome>,
@@ -88,7 +89,7 @@ impl Inner {
     fn violation(&mut self, id: u64, what: &str) {
         let Self { now, calls, .. } = self;
         let text = match calls.get(id as usize) {
-            Some(call) => format!("{:.3} ms, call {id}: {what}: {call:?}", *now as f64 / 1e3),
+            Some(call) => format!("{:.3} ms, {} {id}: {what}: {call:?}", *now as f64 / 1e3, call.kind),
             None => format!("{:.3} ms, call {id}: {what}", *now as f64 / 1e3),
         };
         self.violations.push(text);
@@ -109,11 +110,20 @@ impl History {
         let mut inner = self.lock();
         let due = inner.now + time.as_micros() as Micros + SLACK;
         let id = inner.calls.len() as u64;
-        inner.calls.push(Call { kind, link, began: 0, ended: None, outcome: None, due });
+        inner.calls.push(Call { kind, link, written: false, began: 0, ended: None, outcome: None, due });
         inner.open.insert(id);
         inner.report.calls += 1;
         *inner.report.kinds.entry(kind).or_default() += 1;
         id
+    }
+
+    /// The request of a call was written, whole or its first part.
+    pub(crate) fn written(&self, id: u64) {
+        let mut inner = self.lock();
+        inner.report.written += 1;
+        if let Some(call) = inner.calls.get_mut(id as usize) {
+            call.written = true;
+        }
     }
 
     /// A handler begins to work for a call.
@@ -124,9 +134,13 @@ impl History {
         if let Some(call) = inner.calls.get_mut(id as usize) {
             call.began += 1;
             let (twice, refused) = (call.began > 1, call.outcome == Some(Outcome::NotExecuted));
+            let unwritten = !call.written;
             if twice && !tainted {
                 inner.report.duplicated += 1;
                 inner.violation(id, "executed twice");
+            }
+            if unwritten && !tainted {
+                inner.violation(id, "executed before it was written");
             }
             if refused && !tainted {
                 inner.violation(id, "executed after it was said not to be");

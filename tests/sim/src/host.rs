@@ -1,5 +1,5 @@
-//! A host: a runtime of its own in virtual time, which goes on only when it is told to. It may be stopped, crash between
-//! any two steps of its tasks, and start again.
+//! A host: a runtime of its own in virtual time, which goes on only when it is told to. It may be stopped, crash
+//! between any two steps of its tasks, and start again.
 
 use std::time::Duration;
 

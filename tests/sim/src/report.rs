@@ -61,6 +61,8 @@ pub(crate) struct Report {
     pub(crate) seeds: u64,
     /// Calls that were started.
     pub(crate) calls: u64,
+    /// Calls whose requests were seen on the wire.
+    pub(crate) written: u64,
     /// Calls whose outcome was compared with what the handlers did.
     pub(crate) compared: u64,
     pub(crate) outcomes: BTreeMap<&'static str, u64>,
@@ -97,6 +99,7 @@ impl Report {
     pub(crate) fn add(&mut self, other: Self) {
         self.seeds += other.seeds;
         self.calls += other.calls;
+        self.written += other.written;
         self.compared += other.compared;
         self.lost += other.lost;
         self.duplicated += other.duplicated;
@@ -128,7 +131,7 @@ impl Report {
 
     /// Whether nothing was violated, and something could have been.
     pub(crate) fn is_clean(&self) -> bool {
-        self.violations == 0 && self.compared > 0 && self.frames > 0
+        self.violations == 0 && self.compared > 0 && self.written > 0 && self.frames > 0
     }
 
     pub(crate) fn to_json(&self) -> Value {
@@ -139,6 +142,7 @@ impl Report {
         json!({
             "seeds": self.seeds,
             "calls": self.calls,
+            "written": self.written,
             "compared": self.compared,
             "lost": self.lost,
             "duplicated": self.duplicated,

@@ -11,6 +11,7 @@ use tokio::{task::yield_now, time::sleep};
 use crate::{
     history::{End, History, Outcome, Working, seal},
     net::HostId,
+    observer::CALL,
     report::Fault,
 };
 
@@ -200,7 +201,7 @@ impl Ledger for Site {
         let remaining = Context::current().remaining().unwrap_or(Duration::from_secs(3_600));
         let open = Open::new(&self.history, "callback", job.link, remaining);
         let (id, sealed) = open.sealed();
-        let mut seen = pin!(WitnessClient::new(Channel::caller()).seen(id, sealed));
+        let mut seen = pin!(WitnessClient::new(Channel::caller()).seen(id, sealed).metadata(CALL, id.to_string()));
         match seen.as_mut().await {
             Ok(piece) if piece.is(id, 0, 0) => open.complete(Outcome::Ok),
             Ok(piece) => open.garbled(&format!("{piece:?}")),

@@ -1,6 +1,6 @@
 //! How calls get on their way: at once, or in their order when the peer has room for them.
 
-use std::task::Waker;
+use std::{task::Waker, time::Duration};
 
 use tokio::time::Instant;
 
@@ -11,6 +11,9 @@ use crate::{
     metadata::Metadata,
     status::Status,
 };
+
+/// The shortest time that a request leaves with.
+const LEAST_TIMEOUT: Duration = Duration::from_micros(1);
 
 impl Calls {
     /// Whether calls wait for room.
@@ -127,7 +130,8 @@ impl Calls {
         self.sent += 1;
         self.window -= request.body.len() as u64;
         let slot = &mut self.slots[id.index as usize];
-        let timeout = slot.deadline.map(|deadline| deadline.saturating_duration_since(now));
+        // What is left is cut to microseconds on the wire, where none would be no time at all.
+        let timeout = slot.deadline.map(|deadline| deadline.saturating_duration_since(now).max(LEAST_TIMEOUT));
         let mut header = request_header(&request.service, request.method, timeout, &request.metadata);
         let position = taken + frames.small.len() as u64;
         let whole = frames.push_request(wire_id, &mut header, &mut request.body);

@@ -107,7 +107,7 @@ impl Writer {
     fn close(&self) {
         let Self { link, end, .. } = *self;
         self.net.with(|net, _| {
-            net.links[link].pipes[end].close(net.now);
+            net.ended(link, end);
             net.trace.note(net.now, "shutdown", &[link as u64, end as u64], &[]);
         });
     }

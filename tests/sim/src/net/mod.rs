@@ -53,6 +53,8 @@ pub(crate) struct Net {
     pub(crate) violations: Vec<String>,
     /// Connections of which bytes were changed: what travels on them may be anything.
     pub(crate) tainted: Vec<LinkId>,
+    /// Calls whose requests were written.
+    pub(crate) written: Vec<u64>,
     pub(crate) bytes: u64,
     /// What observers have judged.
     pub(crate) frames: u64,
@@ -102,6 +104,7 @@ impl Network {
             fired: Vec::new(),
             violations: Vec::new(),
             tainted: Vec::new(),
+            written: Vec::new(),
             bytes: 0,
             frames: 0,
         })))
@@ -244,10 +247,20 @@ impl Net {
     fn judge(&mut self, id: LinkId, end: usize, sent: bool, bytes: &[u8]) {
         let Some(endpoint) = &mut self.links[id].watched[end] else { return };
         let judged = if sent { endpoint.sent(bytes) } else { endpoint.received(bytes) };
+        self.written.append(&mut endpoint.written);
         if let Err(violation) = judged {
             let at = self.now as f64 / 1e3;
             self.violations.push(format!("{at:.3} ms, connection {id}, end {end}: {violation}"));
             self.links[id].watched = [None, None];
+        }
+    }
+
+    /// The end sends nothing more.
+    fn ended(&mut self, id: LinkId, end: usize) {
+        let link = &mut self.links[id];
+        link.pipes[end].close(self.now);
+        if let Some(endpoint) = &mut link.watched[end] {
+            endpoint.ended();
         }
     }
 

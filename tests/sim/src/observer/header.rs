@@ -12,6 +12,9 @@ pub(super) const SERVICE_ERROR: u64 = 1;
 pub(super) const STATUS: u64 = 2;
 pub(super) const OPENED: u64 = 3;
 
+/// The key of the entry that numbers a call.
+pub(crate) const CALL: &str = "call";
+
 /// What the header of an answer says: of a Response, or of an End.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Outcome {
@@ -34,6 +37,14 @@ pub(super) fn request(id: u64, header: &[u8]) -> Result<Option<u64>, Violation> 
     }
     fields.metadata()?;
     fields.number(5)
+}
+
+/// The entry of metadata by which the simulation knows a call.
+pub(super) fn call(id: u64, header: &[u8]) -> Option<u64> {
+    let fields = Fields::read(id, header).ok()?;
+    let entries = fields.fields.iter().filter(|(tag, _)| *tag == 4);
+    let (_, number) = entries.filter_map(|(_, entry)| counted(entry)).find(|(key, _)| *key == CALL.as_bytes())?;
+    std::str::from_utf8(number).ok()?.parse().ok()
 }
 
 /// What an answer says.

@@ -15,6 +15,7 @@ mod violation;
 use callee::Callee;
 use caller::Caller;
 use greeting::{Answer, Grant, Hello};
+pub(crate) use header::CALL;
 use reading::{Frame, Piece, Reading};
 pub(crate) use violation::{Rule, Violation};
 
@@ -77,6 +78,8 @@ pub(crate) struct Endpoint {
     caller: Caller,
     callee: Callee,
     counts: Summary,
+    /// The numbers of calls whose requests it has sent, to be taken.
+    pub(crate) written: Vec<u64>,
 }
 
 impl Endpoint {
@@ -97,6 +100,7 @@ impl Endpoint {
             caller: Caller::new(&Grant::default()),
             callee: Callee::default(),
             counts: Summary::default(),
+            written: Vec::new(),
         }
     }
 
@@ -215,7 +219,10 @@ impl Endpoint {
         if self.orderly {
             return Err(Violation::new(Rule::BehindGoAway, frame.id, frame.size(), 0));
         }
-        self.counts.requests += u64::from(self.caller.request(frame, &self.granted, &self.own)?);
+        if self.caller.request(frame, &self.granted, &self.own)? {
+            self.counts.requests += 1;
+            self.written.extend(header::call(frame.id, &frame.header));
+        }
         Ok(())
     }
 

@@ -156,11 +156,12 @@ impl World {
         let tick = TICK;
         self.now += tick;
         let now = self.now;
-        let tainted = self.net.with(|net, wakers| {
+        let (tainted, written) = self.net.with(|net, wakers| {
             net.now = now;
             net.deliver(wakers);
-            mem::take(&mut net.tainted)
+            (mem::take(&mut net.tainted), mem::take(&mut net.written))
         });
+        written.into_iter().for_each(|id| self.history.written(id));
         tainted.into_iter().for_each(|link| self.history.taint(link));
         self.history.tick(now);
         for id in 0..self.hosts.len() {
