@@ -102,6 +102,12 @@ impl Frames {
         self.large.iter().flat_map(Lane::iter).any(|large| large.kind == Kind::Request)
     }
 
+    /// Takes out the large messages with what has not left of them, to be dropped without a lock.
+    pub(super) fn take_large(&mut self) -> Self {
+        let small = std::mem::take(&mut self.small);
+        std::mem::replace(self, Self { small, ..Self::default() })
+    }
+
     /// Moves all frames of `other`, which are of other calls, behind those that are here.
     pub(super) fn append(&mut self, other: &mut Self) {
         if self.small.is_empty() {

@@ -208,9 +208,12 @@ impl Driver {
         if state.output.takes_no_replies() {
             return;
         }
+        // Small answers still leave; of large messages no part would be read behind this.
+        let unwritten = state.output.frames.take_large();
         wire::put_go_away(&mut state.output.frames.small, code, text);
         let push = state.push(true);
         drop(state);
+        drop(unwritten);
         self.shared.act(push);
     }
 

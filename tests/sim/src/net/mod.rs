@@ -282,11 +282,12 @@ impl Net {
         self.partitions.push((from, to, until));
     }
 
+    /// Nothing is wrong any more, and everything is wide enough to come to rest soon.
     pub(crate) fn heal(&mut self) {
         self.partitions.clear();
         for link in &mut self.links {
             for pipe in &mut link.pipes {
-                (pipe.stalled_until, pipe.to_corrupt, pipe.crumb) = (0, 0, usize::MAX);
+                pipe.heal();
             }
         }
         for host in &mut self.hosts {

@@ -34,6 +34,9 @@ pub(crate) enum Read {
     Reset,
 }
 
+/// What a direction holds at least once nothing is wrong any more.
+const HEALED: usize = 65_536;
+
 #[derive(Debug)]
 pub(crate) struct Pipe {
     capacity: usize,
@@ -192,6 +195,12 @@ impl Pipe {
             }
         }
         delivered
+    }
+
+    /// It carries what it is given, soon.
+    pub(super) fn heal(&mut self) {
+        (self.stalled_until, self.to_corrupt, self.crumb) = (0, 0, usize::MAX);
+        self.capacity = self.capacity.max(HEALED);
     }
 
     /// Whether there is nothing more to be said in this direction.
