@@ -42,6 +42,20 @@ fn next(frames: &mut Frames) -> Vec<Seen> {
 }
 
 #[test]
+fn behind_a_last_word_no_part_of_a_large_message_leaves() {
+    let mut frames = Frames::default();
+    push(&mut frames, 2, &body(2, 200 * KIB));
+    push(&mut frames, 6, &body(6, 10));
+    assert_eq!(next(&mut frames).len(), 2);
+    push(&mut frames, 8, &body(8, 10));
+    let rest = frames.take_large();
+    assert_eq!((rest.has_large(), rest.len()), (true, 136 * KIB));
+    wire::put_go_away(&mut frames.small, Code::Unavailable, "over");
+    assert_eq!(next(&mut frames).iter().map(|frame| frame.kind).collect::<Vec<_>>(), [Kind::Request, Kind::GoAway]);
+    assert_eq!((frames.is_empty(), frames.len()), (true, 0));
+}
+
+#[test]
 fn small_frames_go_first_and_large_messages_take_turns_of_one_part() {
     let mut frames = Frames::default();
     assert!(!push(&mut frames, 2, &body(2, 200 * KIB)));
