@@ -59,6 +59,8 @@ impl Planned {
         let items = || here.watched(numbers(b, a));
         match self.method {
             Method::Add | Method::Nothing => self.start(client.add(a, b), number),
+            // Sometimes in parts.
+            Method::Weigh => self.start(client.weigh(vec![7; 3 * self.arguments.0 as usize], b), number),
             Method::Fill => self.start(client.fill(a, b), number),
             Method::Sleep => self.start(client.sleep(a, b), number),
             Method::Wait => self.start(client.wait(a, b), number),

@@ -4,6 +4,9 @@
 use arbitrary::Arbitrary;
 use rpc_runtime::{__private::encode, CodecKind};
 
+/// The most parts of a message but the last.
+const LONGEST: usize = 8;
+
 /// What a hostile peer does, step by step, behind its handshake.
 #[derive(Debug, Arbitrary)]
 pub struct Script<'a> {
@@ -37,6 +40,14 @@ pub(crate) enum Step<'a> {
         header: Header<'a>,
         body: Body<'a>,
         more: bool,
+    },
+    /// A message in parts, of which only the first may be sent.
+    Parts {
+        kind: Kind,
+        id: u8,
+        header: Header<'a>,
+        lengths: Vec<u16>,
+        sent: u8,
     },
     /// A prefix that may lie.
     Prefix {
@@ -86,6 +97,7 @@ pub(crate) enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Arbitrary)]
 pub(crate) enum Method {
     Add,
+    Weigh,
     Fill,
     Sleep,
     Wait,
@@ -124,8 +136,9 @@ pub(crate) enum Body<'a> {
 }
 
 impl Method {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Add,
+        Self::Weigh,
         Self::Fill,
         Self::Sleep,
         Self::Wait,
@@ -148,6 +161,7 @@ impl Method {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Add => "add",
+            Self::Weigh => "weigh",
             Self::Fill => "fill",
             Self::Sleep => "sleep",
             Self::Wait => "wait",
@@ -179,6 +193,9 @@ impl Step<'_> {
                 let kind = *kind as u8;
                 let id = if kind == Kind::GoAway as u8 { 0 } else { id(*call) };
                 frame(kind, u8::from(*more), id, &header.bytes(), &body.bytes())
+            }
+            Self::Parts { kind, id: call, header, lengths, sent } => {
+                parts(*kind, id(*call), header, lengths).into_iter().take(1 + usize::from(*sent)).flatten().collect()
             }
             Self::Prefix { length, kind, flags, header, id } => prefix(*length, *kind, *flags, *header, *id),
             Self::Bytes(bytes) => bytes.to_vec(),
@@ -226,6 +243,26 @@ impl Body<'_> {
             Self::Bytes(bytes) => bytes[..bytes.len().min(60_000)].to_vec(),
         }
     }
+}
+
+/// The frames of a message that is right for its kind, with its total behind the other fields of its header.
+fn parts(kind: Kind, id: u64, header: &Header<'_>, lengths: &[u16]) -> Vec<Vec<u8>> {
+    let lengths = || lengths.iter().take(LONGEST).map(|length| usize::from(*length));
+    let bytes = vec![7_u8; lengths().sum::<usize>()];
+    let mut body = match kind {
+        Kind::Request => encoded(&(bytes, 3_u64)),
+        Kind::Message => item(&bytes),
+        _ => encoded(&bytes),
+    };
+    let mut header = [header.bytes(), field(5, &varint(body.len() as u64))].concat();
+    let mut parts = Vec::new();
+    for length in lengths() {
+        let rest = body.split_off(length.min(body.len()));
+        parts.push(frame(kind as u8, 1, id, &std::mem::take(&mut header), &body));
+        body = rest;
+    }
+    parts.push(frame(kind as u8, 0, id, &header, &body));
+    parts
 }
 
 fn encoded<T: serde::Serialize>(value: &T) -> Vec<u8> {
@@ -289,7 +326,20 @@ impl Whole<'_> {
 }
 
 /// All whole frames of a direction, up to the first that is none.
-pub(crate) fn whole(mut bytes: &[u8]) -> Vec<Whole<'_>> {
+pub(crate) fn whole(bytes: &[u8]) -> Vec<Whole<'_>> {
+    split(bytes).0
+}
+
+/// The kinds and ids of all frames of a direction, also of one at its end of which there is only the prefix.
+pub(crate) fn begun(bytes: &[u8]) -> Vec<(u8, u64)> {
+    let (frames, rest) = split(bytes);
+    let last =
+        rest.first_chunk().map(|[_, _, _, _, kind, _, _, _, id @ ..]: &[u8; 16]| (*kind, u64::from_le_bytes(*id)));
+    frames.iter().map(|frame| (frame.kind, frame.id)).chain(last).collect()
+}
+
+/// All whole frames, and what is behind them.
+fn split(mut bytes: &[u8]) -> (Vec<Whole<'_>>, &[u8]) {
     let mut frames = Vec::new();
     while let Some((&[l0, l1, l2, l3, kind, flags, h0, h1, ref id @ ..], _)) = bytes.split_first_chunk::<16>() {
         let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize + 4;
@@ -298,5 +348,5 @@ pub(crate) fn whole(mut bytes: &[u8]) -> Vec<Whole<'_>> {
         frames.push(Whole { kind, flags, id: u64::from_le_bytes(*id), header: &frame[header] });
         bytes = &bytes[length..];
     }
-    frames
+    (frames, bytes)
 }

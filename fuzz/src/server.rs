@@ -7,7 +7,7 @@ use rpc_runtime::{Channel, Server, ServerHandle, fuzzing};
 use tokio::task::JoinSet;
 
 use crate::{
-    frames::{End, Kind, Script, Setting, whole},
+    frames::{End, Kind, Script, Setting, begun, whole},
     peer::Peer,
     service::{Here, ProbeClient},
     world::{self, grant, is_idle, limits, tasks, until, within},
@@ -60,11 +60,12 @@ pub fn frames(script: &Script<'_>) {
     });
 }
 
-/// There are no more terminal frames of a call than there were requests with its id.
+/// There are no more terminal frames of a call than there were requests with its id. One whose header is too long is
+/// refused before it is whole.
 fn is_answered_once(peer: &Peer) {
     let mut calls = HashMap::<u64, isize>::new();
-    for request in whole(peer.sent()).iter().filter(|frame| frame.kind == Kind::Request as u8) {
-        *calls.entry(request.id).or_default() += 1;
+    for (_, id) in begun(peer.sent()).into_iter().filter(|(kind, _)| *kind == Kind::Request as u8) {
+        *calls.entry(id).or_default() += 1;
     }
     let read = peer.read();
     for answer in whole(&read).iter().filter(|frame| frame.is_terminal() && frame.id % 2 == 0) {

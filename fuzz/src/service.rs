@@ -18,14 +18,21 @@ const LONGEST: u64 = 200_000;
 /// The longest stream, in items.
 const ITEMS: u64 = 5_000;
 
-/// All methods have the same arguments.
+/// All methods but one have the same arguments. Some are run where their attribute says, the others wherever they have
+/// shown themselves to belong.
 #[rpc_service]
 pub(crate) trait Probe {
+    #[rpc(inline)]
     async fn add(&self, a: u64, b: u64) -> u64;
+    /// How many bytes there are.
+    #[rpc(inline)]
+    async fn weigh(&self, bytes: Vec<u8>, b: u64) -> u64;
     /// So many bytes.
     async fn fill(&self, size: u64, byte: u64) -> Vec<u8>;
+    #[rpc(inline)]
     async fn sleep(&self, ms: u64, value: u64) -> Result<u64, Torn>;
     /// Never ends by itself.
+    #[rpc(task)]
     async fn wait(&self, a: u64, b: u64) -> u64;
     fn count(&self, below: u64, from: u64) -> impl Stream<Item = u64>;
     /// Never ends by itself.
@@ -38,6 +45,7 @@ pub(crate) trait Probe {
     async fn stuck(&self, ms: u64, value: u64, values: Streaming<u64>) -> u64;
     fn relay(&self, a: u64, b: u64, values: Streaming<u64>) -> impl Stream<Item = Result<u64, Status>>;
     /// Has the caller do it.
+    #[rpc(inline)]
     async fn back(&self, a: u64, b: u64) -> Result<u64, Status>;
     /// Has the caller count, and add up what is counted here.
     async fn back_streams(&self, below: u64, from: u64) -> Result<u64, Status>;
@@ -98,6 +106,10 @@ pub(crate) fn numbers(from: u64, below: u64) -> impl Stream<Item = u64> + Send +
 impl Probe for Here {
     async fn add(&self, a: u64, b: u64) -> u64 {
         a.wrapping_add(b)
+    }
+
+    async fn weigh(&self, bytes: Vec<u8>, b: u64) -> u64 {
+        b.wrapping_add(bytes.len() as u64)
     }
 
     async fn fill(&self, size: u64, byte: u64) -> Vec<u8> {
