@@ -97,8 +97,7 @@ impl Peer {
                 Step::Read(on) => drop(self.reading.send_replace(*on)),
                 Step::Split(piece) => self.splits(*piece),
                 _ => {
-                    let seen = self.requests();
-                    let bytes = step.bytes(|id| self.id(id, &seen));
+                    let bytes = step.bytes(|id| self.id(id));
                     self.send(&bytes).await;
                 }
             }
@@ -144,16 +143,19 @@ impl Peer {
 
     /// The ids of the other end's calls.
     fn requests(&self) -> Vec<u64> {
-        whole(&self.read()).iter().filter(|frame| frame.kind == 1 && !frame.header.is_empty()).map(|f| f.id).collect()
+        let read = lock(&self.read);
+        whole(frames_of(&read))
+            .iter()
+            .filter(|frame| frame.kind == 1 && !frame.header.is_empty())
+            .map(|f| f.id)
+            .collect()
     }
 
     /// Which call a small number means: one of its own, or one of those that it has seen.
-    fn id(&self, number: u8, seen: &[u64]) -> u64 {
-        let number = u64::from(number);
-        if number % 2 == self.side || seen.is_empty() {
-            return number;
-        }
-        seen[number as usize / 2 % seen.len()]
+    fn id(&self, number: u8) -> u64 {
+        let (number, own) = (u64::from(number), u64::from(number) % 2 == self.side);
+        let seen = if own { Vec::new() } else { self.requests() };
+        if seen.is_empty() { number } else { seen[number as usize / 2 % seen.len()] }
     }
 }
 
