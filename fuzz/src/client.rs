@@ -121,8 +121,8 @@ pub(crate) fn channel(setting: Setting, here: &Here) -> ChannelBuilder {
     Channel::builder().service(here.service()).limits(limits).memory(memory)
 }
 
-/// Whether a call can have ended so, after what it was sent and what of it was read: nobody can answer it but by its own
-/// id, and *not executed* is no request that left in whole, unless the other end says so.
+/// Whether a call can have ended so, after what was sent to it and what of it was read: nobody can answer it but by its
+/// own id, and *not executed* is no request that left in whole, unless the other end says so.
 fn is_possible(number: usize, outcome: Outcome, sent: &[u8], read: &[u8]) -> bool {
     let mark = format!("\u{4}call{number:02}").into_bytes();
     let is_its = |header: &[u8]| header.windows(mark.len()).any(|bytes| bytes == mark);

@@ -43,9 +43,8 @@ pub(crate) enum Step<'a> {
     },
     /// A message in parts, of which only the first may be sent.
     Parts {
-        kind: Kind,
+        message: Large,
         id: u8,
-        header: Header<'a>,
         lengths: Vec<u16>,
         sent: u8,
     },
@@ -64,6 +63,14 @@ pub(crate) enum Step<'a> {
     Read(bool),
     /// What follows is sent in pieces of so many bytes; 0 is as a whole.
     Split(u8),
+}
+
+/// What may come in parts.
+#[derive(Debug, Clone, Copy, Arbitrary)]
+pub(crate) enum Large {
+    Request(Method),
+    Response,
+    Item,
 }
 
 /// How a peer goes.
@@ -194,8 +201,8 @@ impl Step<'_> {
                 let id = if kind == Kind::GoAway as u8 { 0 } else { id(*call) };
                 frame(kind, u8::from(*more), id, &header.bytes(), &body.bytes())
             }
-            Self::Parts { kind, id: call, header, lengths, sent } => {
-                parts(*kind, id(*call), header, lengths).into_iter().take(1 + usize::from(*sent)).flatten().collect()
+            Self::Parts { message, id: call, lengths, sent } => {
+                parts(*message, id(*call), lengths).into_iter().take(1 + usize::from(*sent)).flatten().collect()
             }
             Self::Prefix { length, kind, flags, header, id } => prefix(*length, *kind, *flags, *header, *id),
             Self::Bytes(bytes) => bytes.to_vec(),
@@ -245,14 +252,17 @@ impl Body<'_> {
     }
 }
 
-/// The frames of a message that is right for its kind, with its total behind the other fields of its header.
-fn parts(kind: Kind, id: u64, header: &Header<'_>, lengths: &[u16]) -> Vec<Vec<u8>> {
+/// The frames of a message, all right if `message` is one that may come now.
+fn parts(message: Large, id: u64, lengths: &[u16]) -> Vec<Vec<u8>> {
     let lengths = || lengths.iter().take(LONGEST).map(|length| usize::from(*length));
     let bytes = vec![7_u8; lengths().sum::<usize>()];
-    let mut body = match kind {
-        Kind::Request => encoded(&(bytes, 3_u64)),
-        Kind::Message => item(&bytes),
-        _ => encoded(&bytes),
+    let (kind, header, mut body) = match message {
+        Large::Request(method) => {
+            let header = Header::Request { method, timeout: None, total: None, entries: 0 };
+            (Kind::Request, header, encoded(&(bytes, 3_u64)))
+        }
+        Large::Response => (Kind::Response, Header::Empty, encoded(&bytes)),
+        Large::Item => (Kind::Message, Header::Empty, item(&bytes)),
     };
     let mut header = [header.bytes(), field(5, &varint(body.len() as u64))].concat();
     let mut parts = Vec::new();

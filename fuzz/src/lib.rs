@@ -1,5 +1,5 @@
-//! What the fuzz targets do with their input. Each target is a file of a few lines in `targets/` over one function here;
-//! a panic is a find. `run_all` builds and runs them, `coverage` tells what the corpus reaches.
+//! What the fuzz targets do with their input. Each target is a file of a few lines in `targets/` over one function
+//! here; a panic is a find. `run_all` builds and runs them, `coverage` tells what the corpus reaches.
 
 mod calls;
 pub mod client;

@@ -71,7 +71,10 @@ pub(crate) fn limits(setting: Setting) -> (Limits, usize) {
 pub(crate) fn grant(setting: Setting) -> &'static str {
     match setting {
         Setting::Default | Setting::Poor => {
-            r#"{"in_flight":4096,"request_window":4194304,"max_message":4194304,"max_header":16384,"streams":128,"stream_window":65536}"#
+            concat!(
+                r#"{"in_flight":4096,"request_window":4194304,"max_message":4194304,"#,
+                r#""max_header":16384,"streams":128,"stream_window":65536}"#
+            )
         }
         Setting::Tight => {
             r#"{"in_flight":2,"request_window":100,"max_message":100,"max_header":64,"streams":1,"stream_window":40}"#
