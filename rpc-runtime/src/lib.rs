@@ -75,6 +75,9 @@ mod wire;
 
 #[doc(hidden)]
 pub mod __private;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 
 pub mod prelude;
 

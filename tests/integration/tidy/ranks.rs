@@ -35,7 +35,7 @@ const RANKS: &[(&str, u8)] = &[
 const SIDEWAYS: &[(&str, &str)] = &[("status", "metadata")];
 
 /// The top, which names everything.
-const TOP: &[&str] = &["lib", "prelude", "private", "__private"];
+const TOP: &[&str] = &["lib", "prelude", "private", "__private", "fuzzing"];
 
 const RUNTIME: &str = "rpc-runtime/src/";
 
