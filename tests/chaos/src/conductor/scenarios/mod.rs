@@ -1,0 +1,45 @@
+//! The scenarios by their names.
+
+mod soak;
+
+use std::time::Duration;
+
+use super::{
+    options::{Options, USAGE},
+    table::Row,
+};
+use crate::Result;
+
+/// All in their order; the soak runs only when it is named.
+const NAMES: [&str; 1] = ["soak"];
+
+/// No scenario takes longer than this, the soak aside.
+const LONGEST: Duration = Duration::from_secs(180);
+
+/// Those that a name means.
+pub(super) fn chosen(name: &str) -> Result<Vec<&'static str>> {
+    let named = |known: &&&str| **known == name || (name == "all" && **known != "soak");
+    let chosen: Vec<_> = NAMES.iter().filter(named).copied().collect();
+    if chosen.is_empty() && name != "all" {
+        return Err(format!("no scenario {name}; there are {}; {USAGE}", NAMES.join(", ")).into());
+    }
+    Ok(chosen)
+}
+
+/// Runs one. One that can not be run, or takes too long, has failed, and its processes are killed.
+pub(super) async fn run(name: &'static str, options: &Options) -> Row {
+    let mut row = Row::new(name);
+    let longest = if name == "soak" { Duration::from_secs(60 * options.minutes + 120) } else { LONGEST };
+    let played = async {
+        match name {
+            _ => soak::play(options, &mut row).await,
+        }
+    };
+    let ended = tokio::time::timeout(longest, played).await;
+    match ended {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => row.must(false, error.to_string()),
+        Err(_) => row.must(false, format!("it had not ended within {longest:?}")),
+    }
+    row
+}

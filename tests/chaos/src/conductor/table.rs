@@ -1,0 +1,59 @@
+//! What the scenarios found, as a table for people or as JSON for programs.
+
+use serde::Serialize;
+
+/// What one scenario found.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Row {
+    pub(crate) scenario: &'static str,
+    pub(crate) asked: Vec<String>,
+    pub(crate) measured: Vec<String>,
+    /// What was not as it must be. None: it passed.
+    pub(crate) faults: Vec<String>,
+}
+
+impl Row {
+    pub(crate) fn new(scenario: &'static str) -> Self {
+        Self { scenario, asked: Vec::new(), measured: Vec::new(), faults: Vec::new() }
+    }
+
+    pub(crate) fn passed(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    /// Something that was asked of the scenario.
+    pub(crate) fn ask(&mut self, what: impl Into<String>) {
+        self.asked.push(what.into());
+    }
+
+    /// Something that was seen.
+    pub(crate) fn saw(&mut self, what: impl Into<String>) {
+        self.measured.push(what.into());
+    }
+
+    /// Something that must hold, whatever the machine.
+    pub(crate) fn must(&mut self, holds: bool, what: impl Into<String>) {
+        if !holds {
+            self.faults.push(what.into());
+        }
+    }
+}
+
+/// The table, with a line for each thing that was asked or seen.
+pub(crate) fn print(rows: &[Row]) {
+    for row in rows {
+        println!("\n{} {}", if row.passed() { "ok    " } else { "FAILED" }, row.scenario);
+        for (title, lines) in [("asked", &row.asked), ("measured", &row.measured), ("wrong", &row.faults)] {
+            for (number, line) in lines.iter().enumerate() {
+                println!("    {:<9} {line}", if number == 0 { title } else { "" });
+            }
+        }
+    }
+}
+
+/// The same on one line.
+pub(crate) fn print_json(rows: &[Row]) -> serde_json::Result<()> {
+    let passed = rows.iter().all(Row::passed);
+    println!("{}", serde_json::to_string(&serde_json::json!({ "passed": passed, "scenarios": rows }))?);
+    Ok(())
+}
