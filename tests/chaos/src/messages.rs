@@ -30,6 +30,9 @@ pub(crate) struct Serve {
     pub(crate) address_space: Option<u64>,
 }
 
+/// Each piece of work may be tried so often; the calls of one have numbers that follow each other.
+pub(crate) const ATTEMPTS: u64 = 256;
+
 /// What a client does until it is told to stop, or has done it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Load {
@@ -40,6 +43,8 @@ pub(crate) struct Load {
     pub(crate) pace: Pace,
     pub(crate) kind: Kind,
     pub(crate) deadline_ms: u64,
+    /// The number of the first piece of work, so that clients which share a ledger do not share numbers.
+    pub(crate) first: u64,
     /// Whether what was certainly not executed is tried again, elsewhere.
     pub(crate) again: bool,
     /// So often one of the connections is closed, or just dropped.
@@ -57,6 +62,7 @@ impl Default for Load {
             pace: Pace::Workers(1),
             kind: Kind::Run(0),
             deadline_ms: 30_000,
+            first: 0,
             again: false,
             reconnect_ms: None,
             stall_ms: None,

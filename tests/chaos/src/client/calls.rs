@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use super::of_status;
 use crate::{
     ledger::{Ledger, Mark},
-    messages::Kind,
+    messages::{ATTEMPTS, Kind},
     service::{Failed, WorkClient, answer},
 };
 
@@ -31,19 +31,17 @@ pub(super) async fn make(client: &WorkClient, kind: Kind, call: u64, time: Durat
 /// Twenty calls in a row are eleven quick ones and one or two of everything else. Futures are boxed where they are
 /// large, for there is one for each call.
 async fn mixed(client: &WorkClient, call: u64, time: Duration, ledger: &Ledger) -> Mark {
-    let made: std::pin::Pin<Box<dyn Future<Output = Mark> + Send + '_>> =
-        // The lowest byte of the number is the attempt's.
-        match (call >> 8) % 20 {
-            0..=10 => client.run(call, 0).timeout(time).map(move |ended| compare(ended, answer(call))).boxed(),
-            11 | 12 => client.run(call, 5).timeout(time).map(move |ended| compare(ended, answer(call))).boxed(),
-            13 => fail(client, call, time).boxed(),
-            14 | 15 => count(client, call, time).boxed(),
-            16 => total(client, call, time).boxed(),
-            17 => cancel(client, call, ledger).boxed(),
-            18 => echo(client, call, time).boxed(),
-            // Too late: its time is over while it runs.
-            _ => client.run(call, 50).timeout(Duration::from_millis(5)).map(move |e| compare(e, answer(call))).boxed(),
-        };
+    let made: std::pin::Pin<Box<dyn Future<Output = Mark> + Send + '_>> = match call / ATTEMPTS % 20 {
+        0..=10 => client.run(call, 0).timeout(time).map(move |ended| compare(ended, answer(call))).boxed(),
+        11 | 12 => client.run(call, 5).timeout(time).map(move |ended| compare(ended, answer(call))).boxed(),
+        13 => fail(client, call, time).boxed(),
+        14 | 15 => count(client, call, time).boxed(),
+        16 => total(client, call, time).boxed(),
+        17 => cancel(client, call, ledger).boxed(),
+        18 => echo(client, call, time).boxed(),
+        // Too late: its time is over while it runs.
+        _ => client.run(call, 50).timeout(Duration::from_millis(5)).map(move |e| compare(e, answer(call))).boxed(),
+    };
     made.await
 }
 
@@ -84,7 +82,7 @@ async fn echo(client: &WorkClient, call: u64, time: Duration) -> Mark {
 /// Drops the call while it runs. The moment is written down right before that.
 async fn cancel(client: &WorkClient, call: u64, ledger: &Ledger) -> Mark {
     let mut running = client.run(call, LONG_MS).start();
-    sleep(Duration::from_millis(1 + (call >> 8) % 7)).await;
+    sleep(Duration::from_millis(1 + call / ATTEMPTS % 7)).await;
     // It may have failed already, as when the connection was lost.
     match (&mut running).now_or_never() {
         Some(Err(status)) => of_status(&status),

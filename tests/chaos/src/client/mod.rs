@@ -22,14 +22,12 @@ use tokio::{
 use crate::{
     Result,
     ledger::{Ledger, Mark},
-    messages::{Load, Order, Pace, Report, orders},
+    messages::{ATTEMPTS, Load, Order, Pace, Report, orders},
     sample::Sample,
 };
 use link::Link;
 
-/// How often a call is tried that was not executed.
-const ATTEMPTS: u64 = 256;
-/// The pause before that.
+/// The pause after a call that was not executed.
 const PAUSE: Duration = Duration::from_millis(5);
 /// A call without an outcome so long after its time is over hangs.
 const GRACE: Duration = Duration::from_secs(5);
@@ -50,7 +48,7 @@ pub(crate) async fn load(load: Load) -> Result<()> {
     let ledger = Ledger::open(load.ledger.as_deref())?;
     let limits = limits(&load);
     let links = (0..load.links).map(|number| Link::new(&load.servers, number, &limits)).collect();
-    let (next, outcomes) = (AtomicU64::new(1), Mutex::default());
+    let (next, outcomes) = (AtomicU64::new(load.first), Mutex::default());
     let caller = Arc::new(Caller { load, ledger, links, next, outcomes });
     for link in &caller.links {
         link.client().await?;
@@ -121,10 +119,13 @@ impl Caller {
         let number = self.next.fetch_add(1, Relaxed);
         for attempt in 0..ATTEMPTS {
             let mark = self.attempt(number, number * ATTEMPTS + attempt).await;
-            if mark != Mark::NotExecuted || !self.load.again {
+            if mark != Mark::NotExecuted {
                 return;
             }
             sleep(PAUSE).await;
+            if !self.load.again {
+                return;
+            }
         }
     }
 

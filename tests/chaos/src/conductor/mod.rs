@@ -1,5 +1,7 @@
 //! The conductor: starts the processes of each scenario, does to them what the scenario says, and judges.
 
+mod audit;
+mod ledgers;
 mod options;
 mod process;
 mod scenarios;

@@ -1,17 +1,23 @@
 //! The scenarios by their names.
 
+mod cancel;
+mod kill;
+mod overload;
+mod rolling;
 mod soak;
+mod term;
 
 use std::time::Duration;
 
 use super::{
     options::{Options, USAGE},
+    process::Process,
     table::Row,
 };
 use crate::Result;
 
 /// All in their order; the soak runs only when it is named.
-const NAMES: [&str; 1] = ["soak"];
+const NAMES: [&str; 6] = ["kill", "term", "rolling", "cancel", "overload", "soak"];
 
 /// No scenario takes longer than this, the soak aside.
 const LONGEST: Duration = Duration::from_secs(180);
@@ -28,10 +34,15 @@ pub(super) fn chosen(name: &str) -> Result<Vec<&'static str>> {
 
 /// Runs one. One that can not be run, or takes too long, has failed, and its processes are killed.
 pub(super) async fn run(name: &'static str, options: &Options) -> Row {
-    let mut row = Row::new(name);
+    let mut row = Row::new(name, options);
     let longest = if name == "soak" { Duration::from_secs(60 * options.minutes + 120) } else { LONGEST };
     let played = async {
         match name {
+            "kill" => kill::play(options, &mut row).await,
+            "term" => term::play(options, &mut row).await,
+            "rolling" => rolling::play(options, &mut row).await,
+            "cancel" => cancel::play(options, &mut row).await,
+            "overload" => overload::play(options, &mut row).await,
             _ => soak::play(options, &mut row).await,
         }
     };
@@ -42,4 +53,15 @@ pub(super) async fn run(name: &'static str, options: &Options) -> Row {
         Err(_) => row.must(false, format!("it had not ended within {longest:?}")),
     }
     row
+}
+
+/// Waits until a server has so many calls in hand.
+async fn until_in_flight(server: &mut Process, calls: u64) -> Result<()> {
+    for _ in 0..200 {
+        if server.sample().await?.in_flight == calls {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Err(format!("the server never had {calls} calls in flight").into())
 }
