@@ -8,6 +8,7 @@ mod clock;
 mod conductor;
 mod ledger;
 mod messages;
+mod proxy;
 mod sample;
 mod server;
 mod service;
@@ -29,9 +30,18 @@ async fn main() -> ExitCode {
 
 async fn play(arguments: Vec<String>) -> Result<ExitCode> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["server", settings] => server::serve(serde_json::from_str(settings)?).await?,
-        ["client", settings] => client::load(serde_json::from_str(settings)?).await?,
+        // A proxy's settings; `proxy` alone is a scenario.
+        [role, settings] if settings.starts_with('{') => take_part(role, settings).await?,
         _ => return conductor::conduct(arguments).await,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn take_part(role: &str, settings: &str) -> Result<()> {
+    match role {
+        "server" => server::serve(serde_json::from_str(settings)?).await,
+        "client" => client::load(serde_json::from_str(settings)?).await,
+        "proxy" => proxy::relay(serde_json::from_str(settings)?).await,
+        _ => Err(format!("no role {role}").into()),
+    }
 }

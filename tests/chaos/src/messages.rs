@@ -87,10 +87,21 @@ pub(crate) enum Pace {
 pub(crate) enum Kind {
     /// Unary, and so many milliseconds long.
     Run(u64),
+    /// So many milliseconds long, with so many bytes both ways.
+    Large(u64, usize),
     /// Dropped by their caller while they run.
     Cancelled,
     /// Everything that there is, also what is too late.
     Mixed,
+}
+
+/// What a proxy is made with.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Relay {
+    /// Where what it passes on goes.
+    pub(crate) server: String,
+    /// Settles what it does to its connections; without it they are left alone.
+    pub(crate) seed: Option<u64>,
 }
 
 /// What the conductor asks of a running process.
@@ -98,6 +109,8 @@ pub(crate) enum Kind {
 pub(crate) enum Order {
     /// To say how it is.
     Sample,
+    /// To a proxy: to let nothing more pass that way on the connections that there are.
+    Swallow { to_server: bool, to_client: bool },
     /// To begin no more, and to end.
     Stop,
 }
@@ -110,6 +123,8 @@ pub(crate) enum Report {
     /// A client has its connections.
     Connected,
     Sample(Sample),
+    /// An order that has no other answer was carried out.
+    Obeyed,
     /// A client has an outcome for every call, so many of each kind; or a proxy has done so much of everything.
     Done(BTreeMap<String, u64>),
 }

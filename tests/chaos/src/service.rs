@@ -19,8 +19,8 @@ pub(crate) trait Work {
     fn count(&self, call: u64, items: u64) -> impl Stream<Item = u64>;
     /// The sum of all items.
     async fn total(&self, call: u64, items: Streaming<u64>) -> u64;
-    /// The same bytes.
-    async fn echo(&self, call: u64, bytes: Vec<u8>) -> Vec<u8>;
+    /// The same bytes, after so long.
+    async fn echo(&self, call: u64, ms: u64, bytes: Vec<u8>) -> Vec<u8>;
 }
 
 /// The service's own error, with the number of the call.
@@ -38,9 +38,7 @@ pub(crate) struct Worker(pub(crate) Arc<Ledger>);
 impl Work for Worker {
     async fn run(&self, call: u64, ms: u64) -> u64 {
         let execution = self.begin(call);
-        if ms > 0 {
-            tokio::time::sleep(Duration::from_millis(ms)).await;
-        }
+        pass(ms).await;
         execution.returns(answer(call))
     }
 
@@ -57,14 +55,25 @@ impl Work for Worker {
     async fn total(&self, call: u64, mut items: Streaming<u64>) -> u64 {
         let execution = self.begin(call);
         let mut total = answer(call);
-        while let Some(Ok(item)) = items.next().await {
+        while let Some(item) = items.next().await {
+            // Of a stream that broke off there is no sum; nobody is there to be told.
+            let Ok(item) = item else { return 0 };
             total = total.wrapping_add(item);
         }
         execution.returns(total)
     }
 
-    async fn echo(&self, call: u64, bytes: Vec<u8>) -> Vec<u8> {
-        self.begin(call).returns(bytes)
+    async fn echo(&self, call: u64, ms: u64, bytes: Vec<u8>) -> Vec<u8> {
+        let execution = self.begin(call);
+        pass(ms).await;
+        execution.returns(bytes)
+    }
+}
+
+/// A handler of no time is over at once.
+async fn pass(ms: u64) {
+    if ms > 0 {
+        tokio::time::sleep(Duration::from_millis(ms)).await;
     }
 }
 

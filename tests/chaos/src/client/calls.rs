@@ -24,6 +24,7 @@ pub(super) async fn make(client: &WorkClient, kind: Kind, call: u64, time: Durat
     match kind {
         Kind::Run(ms) => compare(client.run(call, ms).timeout(time).await, answer(call)),
         Kind::Cancelled => cancel(client, call, ledger).await,
+        Kind::Large(ms, size) => echo(client, call, (ms, size), time).await,
         Kind::Mixed => mixed(client, call, time, ledger).await,
     }
 }
@@ -38,7 +39,7 @@ async fn mixed(client: &WorkClient, call: u64, time: Duration, ledger: &Ledger) 
         14 | 15 => count(client, call, time).boxed(),
         16 => total(client, call, time).boxed(),
         17 => cancel(client, call, ledger).boxed(),
-        18 => echo(client, call, time).boxed(),
+        18 => echo(client, call, (0, LARGE), time).boxed(),
         // Too late: its time is over while it runs.
         _ => client.run(call, 50).timeout(Duration::from_millis(5)).map(move |e| compare(e, answer(call))).boxed(),
     };
@@ -74,9 +75,9 @@ async fn total(client: &WorkClient, call: u64, time: Duration) -> Mark {
     compare(ended, answer(call).wrapping_add((0..ITEMS).sum()))
 }
 
-async fn echo(client: &WorkClient, call: u64, time: Duration) -> Mark {
-    let bytes = vec![call as u8; LARGE];
-    compare(client.echo(call, bytes.clone()).timeout(time).await, bytes)
+async fn echo(client: &WorkClient, call: u64, (ms, size): (u64, usize), time: Duration) -> Mark {
+    let bytes = vec![call as u8; size];
+    compare(client.echo(call, ms, bytes.clone()).timeout(time).await, bytes)
 }
 
 /// Drops the call while it runs. The moment is written down right before that.

@@ -51,7 +51,11 @@ pub(crate) async fn load(load: Load) -> Result<()> {
     let (next, outcomes) = (AtomicU64::new(load.first), Mutex::default());
     let caller = Arc::new(Caller { load, ledger, links, next, outcomes });
     for link in &caller.links {
-        link.client().await?;
+        let connected = link.client().await;
+        // Whoever tries again does so later as well.
+        if !caller.load.again {
+            connected?;
+        }
     }
     Report::Connected.say()?;
     let stop = watch::Sender::new(false);
@@ -170,6 +174,7 @@ impl Caller {
                     }
                 }
                 Order::Stop => drop(stop.send_replace(true)),
+                Order::Swallow { .. } => {}
             }
         }
     }

@@ -13,7 +13,7 @@ use tokio::{
 
 use crate::{
     Result, clock,
-    messages::{Load, Order, Report, Serve},
+    messages::{Load, Order, Relay, Report, Serve},
     sample::Sample,
 };
 
@@ -33,6 +33,11 @@ impl Process {
     /// A server, and where it listens.
     pub(crate) async fn server(settings: &Serve) -> Result<(Self, String)> {
         Self::listening("server", settings).await
+    }
+
+    /// A proxy, and where it listens.
+    pub(crate) async fn proxy(settings: &Relay) -> Result<(Self, String)> {
+        Self::listening("proxy", settings).await
     }
 
     /// A client that has its connections.
@@ -88,7 +93,7 @@ impl Process {
         Ok(self.orders.write_all(line.as_bytes()).await?)
     }
 
-    /// Waits until every call of a client has an outcome, and the client has ended.
+    /// Waits until a client has an outcome for every call, or a proxy has stopped, and it has ended.
     pub(crate) async fn done(mut self, within: Duration) -> Result<Outcomes> {
         let report = self.report(within).await?;
         let status = self.ended(SOON).await?;

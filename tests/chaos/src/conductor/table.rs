@@ -23,6 +23,12 @@ impl Row {
         Self { scenario, asked, measured, faults, is_timed: !options.quick }
     }
 
+    /// A row of its own for a part of the scenario, of which only the faults are told.
+    pub(crate) fn part(&self) -> Self {
+        let [asked, measured, faults] = [(); 3].map(|()| Vec::new());
+        Self { scenario: self.scenario, asked, measured, faults, is_timed: self.is_timed }
+    }
+
     pub(crate) fn passed(&self) -> bool {
         self.faults.is_empty()
     }

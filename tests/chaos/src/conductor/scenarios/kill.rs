@@ -48,7 +48,7 @@ pub(super) async fn play(options: &Options, row: &mut Row) -> Result<()> {
         let outcomes = ledgers.calls()?;
         let ended = outcomes.iter().filter(|entry| entry.mark.is_outcome());
         times.extend(ended.map(|entry| entry.at.saturating_sub(killed)));
-        let mut one = Row::new(row.scenario, options);
+        let mut one = row.part();
         let audit = ledgers.audit(&mut one)?;
         row.faults.append(&mut one.faults);
         row.must(audit.ended(Mark::Unknown) == CALLS, format!("round {round}: not all unknown: {:?}", audit.outcomes));

@@ -1,8 +1,10 @@
 //! The scenarios by their names.
 
+mod blackhole;
 mod cancel;
 mod kill;
 mod overload;
+mod proxy;
 mod rolling;
 mod soak;
 mod term;
@@ -17,7 +19,7 @@ use super::{
 use crate::Result;
 
 /// All in their order; the soak runs only when it is named.
-const NAMES: [&str; 6] = ["kill", "term", "rolling", "cancel", "overload", "soak"];
+const NAMES: [&str; 8] = ["kill", "term", "rolling", "proxy", "blackhole", "cancel", "overload", "soak"];
 
 /// No scenario takes longer than this, the soak aside.
 const LONGEST: Duration = Duration::from_secs(180);
@@ -41,6 +43,8 @@ pub(super) async fn run(name: &'static str, options: &Options) -> Row {
             "kill" => kill::play(options, &mut row).await,
             "term" => term::play(options, &mut row).await,
             "rolling" => rolling::play(options, &mut row).await,
+            "proxy" => proxy::play(options, &mut row).await,
+            "blackhole" => blackhole::play(options, &mut row).await,
             "cancel" => cancel::play(options, &mut row).await,
             "overload" => overload::play(options, &mut row).await,
             _ => soak::play(options, &mut row).await,
