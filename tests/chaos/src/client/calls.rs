@@ -22,7 +22,7 @@ const LARGE: usize = 100_000;
 /// Makes a call of this kind within this time.
 pub(super) async fn make(client: &WorkClient, kind: Kind, call: u64, time: Duration, ledger: &Ledger) -> Mark {
     match kind {
-        Kind::Run(ms) => compare(client.run(call, ms).timeout(time).await, answer(call)),
+        Kind::Run(ms) => compare(client.run(call, ms).timeout(time).await, &answer(call)),
         Kind::Cancelled => cancel(client, call, ledger).await,
         Kind::Large(ms, size) => echo(client, call, (ms, size), time).await,
         Kind::Mixed => mixed(client, call, time, ledger).await,
@@ -33,15 +33,15 @@ pub(super) async fn make(client: &WorkClient, kind: Kind, call: u64, time: Durat
 /// large, for there is one for each call.
 async fn mixed(client: &WorkClient, call: u64, time: Duration, ledger: &Ledger) -> Mark {
     let made: std::pin::Pin<Box<dyn Future<Output = Mark> + Send + '_>> = match call / ATTEMPTS % 20 {
-        0..=10 => client.run(call, 0).timeout(time).map(move |ended| compare(ended, answer(call))).boxed(),
-        11 | 12 => client.run(call, 5).timeout(time).map(move |ended| compare(ended, answer(call))).boxed(),
+        0..=10 => client.run(call, 0).timeout(time).map(move |ended| compare(ended, &answer(call))).boxed(),
+        11 | 12 => client.run(call, 5).timeout(time).map(move |ended| compare(ended, &answer(call))).boxed(),
         13 => fail(client, call, time).boxed(),
         14 | 15 => count(client, call, time).boxed(),
         16 => total(client, call, time).boxed(),
         17 => cancel(client, call, ledger).boxed(),
         18 => echo(client, call, (0, LARGE), time).boxed(),
         // Too late: its time is over while it runs.
-        _ => client.run(call, 50).timeout(Duration::from_millis(5)).map(move |e| compare(e, answer(call))).boxed(),
+        _ => client.run(call, 50).timeout(Duration::from_millis(5)).map(move |e| compare(e, &answer(call))).boxed(),
     };
     made.await
 }
@@ -72,12 +72,12 @@ async fn count(client: &WorkClient, call: u64, time: Duration) -> Mark {
 
 async fn total(client: &WorkClient, call: u64, time: Duration) -> Mark {
     let ended = client.total(call, streams::iter(0..ITEMS)).timeout(time).await;
-    compare(ended, answer(call).wrapping_add((0..ITEMS).sum()))
+    compare(ended, &answer(call).wrapping_add((0..ITEMS).sum()))
 }
 
 async fn echo(client: &WorkClient, call: u64, (ms, size): (u64, usize), time: Duration) -> Mark {
     let bytes = vec![call as u8; size];
-    compare(client.echo(call, ms, bytes.clone()).timeout(time).await, bytes)
+    compare(client.echo(call, ms, bytes.clone()).timeout(time).await, &bytes)
 }
 
 /// Drops the call while it runs. The moment is written down right before that.
@@ -95,9 +95,9 @@ async fn cancel(client: &WorkClient, call: u64, ledger: &Ledger) -> Mark {
     }
 }
 
-fn compare<T: PartialEq>(ended: Result<T, Status>, expected: T) -> Mark {
+fn compare<T: PartialEq>(ended: Result<T, Status>, expected: &T) -> Mark {
     match ended {
-        Ok(reply) if reply == expected => Mark::Ok,
+        Ok(reply) if reply == *expected => Mark::Ok,
         Ok(_) => Mark::Wrong,
         Err(status) => of_status(&status),
     }

@@ -23,9 +23,9 @@ pub(crate) async fn conduct(arguments: Vec<String>) -> Result<ExitCode> {
         rows.push(scenarios::run(name, &options).await);
     }
     if options.json {
-        table::print_json(&rows)?
+        table::print_json(&rows)?;
     } else {
-        table::print(&rows)
+        table::print(&rows);
     }
     Ok(if rows.iter().all(Row::passed) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

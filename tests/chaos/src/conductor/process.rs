@@ -62,7 +62,7 @@ impl Process {
         command.arg(role).arg(serde_json::to_string(settings)?);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn()?;
-        let pid = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
+        let pid = child.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
         let (Some(pid), Some(orders), Some(reports)) = (pid, child.stdin.take(), child.stdout.take()) else {
             return Err(format!("{role}: it was gone at once").into());
         };

@@ -2,24 +2,30 @@
 
 mod blackhole;
 mod cancel;
+mod descriptors;
 mod kill;
+mod memory;
 mod overload;
 mod proxy;
 mod rolling;
 mod soak;
+mod stop;
 mod term;
 
 use std::time::Duration;
+
+use tokio::time::sleep;
 
 use super::{
     options::{Options, USAGE},
     process::Process,
     table::Row,
 };
-use crate::Result;
+use crate::{Result, sample::Sample};
 
 /// All in their order; the soak runs only when it is named.
-const NAMES: [&str; 8] = ["kill", "term", "rolling", "proxy", "blackhole", "cancel", "overload", "soak"];
+const NAMES: [&str; 11] =
+    ["kill", "stop", "term", "rolling", "proxy", "blackhole", "descriptors", "memory", "cancel", "overload", "soak"];
 
 /// No scenario takes longer than this, the soak aside.
 const LONGEST: Duration = Duration::from_secs(180);
@@ -45,6 +51,9 @@ pub(super) async fn run(name: &'static str, options: &Options) -> Row {
             "rolling" => rolling::play(options, &mut row).await,
             "proxy" => proxy::play(options, &mut row).await,
             "blackhole" => blackhole::play(options, &mut row).await,
+            "stop" => stop::play(options, &mut row).await,
+            "descriptors" => descriptors::play(options, &mut row).await,
+            "memory" => memory::play(options, &mut row).await,
             "cancel" => cancel::play(options, &mut row).await,
             "overload" => overload::play(options, &mut row).await,
             _ => soak::play(options, &mut row).await,
@@ -59,13 +68,21 @@ pub(super) async fn run(name: &'static str, options: &Options) -> Row {
     row
 }
 
-/// Waits until a server has so many calls in hand.
-async fn until_in_flight(server: &mut Process, calls: u64) -> Result<()> {
+/// Waits until a process is like that.
+async fn until(process: &mut Process, what: &str, holds: impl Fn(&Sample) -> bool) -> Result<Sample> {
+    let mut last = None;
     for _ in 0..200 {
-        if server.sample().await?.in_flight == calls {
-            return Ok(());
+        let sample = process.sample().await?;
+        if holds(&sample) {
+            return Ok(sample);
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        last = Some(sample);
+        sleep(Duration::from_millis(50)).await;
     }
-    Err(format!("the server never had {calls} calls in flight").into())
+    Err(format!("{what}: that never was, but {last:?}").into())
+}
+
+/// Waits until a server has so many calls in hand.
+async fn until_in_flight(server: &mut Process, calls: u64) -> Result<Sample> {
+    until(server, &format!("{calls} calls in flight"), |sample| sample.in_flight == calls).await
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::until_in_flight;
+use super::until;
 use crate::{
     Result,
     conductor::{ledgers::Ledgers, options::Options, process::Process, table::Row},
@@ -64,8 +64,7 @@ pub(super) async fn play(options: &Options, row: &mut Row) -> Result<()> {
     }
     proxy.order(&Order::Stop).await?;
     let faults = proxy.done(Duration::from_secs(5)).await?;
-    until_in_flight(&mut server, 0).await?;
-    let after = server.sample().await?;
+    let after = until(&mut server, "a server that all have left", |sample| sample.connections == 0).await?;
 
     let audit = ledgers.audit(row)?;
     row.saw(format!("the proxy: {faults:?}"));
@@ -80,6 +79,7 @@ pub(super) async fn play(options: &Options, row: &mut Row) -> Result<()> {
         "the server before and after: {} and {} descriptors, {} and {} tasks",
         before.descriptors, after.descriptors, before.tasks, after.tasks
     ));
+    row.must(after.in_flight == 0, "the server kept calls");
     row.must(after.descriptors <= before.descriptors, "the server kept descriptors");
     row.must(after.tasks <= before.tasks, "the server kept tasks");
     Ok(())
