@@ -15,6 +15,7 @@ use crate::{ledger::Mark, sample::Sample};
 
 /// What a server is made with; what is `None` is the product's default.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Serve {
     pub(crate) ledger: Option<PathBuf>,
     /// An address of the system's choice unless it is given.
@@ -35,6 +36,7 @@ pub(crate) const ATTEMPTS: u64 = 256;
 
 /// What a client does until it is told to stop, or has done it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Load {
     pub(crate) ledger: Option<PathBuf>,
     /// Each connection goes to one of these, and to the next when it is lost.

@@ -6,6 +6,8 @@ mod pump;
 
 use std::{
     collections::BTreeMap,
+    future::Future,
+    io,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -89,7 +91,7 @@ async fn carry(mut client: TcpStream, mut server: TcpStream, course: Course, sha
         let down = Direction { course: down, swallows: down_swallows, seed: !seed, shared };
         tokio::select! {
             // A direction that ended has told the other side, which then ends the other one.
-            _ = async { tokio::try_join!(pump(from_client, to_server, up), pump(from_server, to_client, down)) } => return,
+            _ = both(pump(from_client, to_server, up), pump(from_server, to_client, down)) => return,
             () = sleep(life) => {}
         }
     }
@@ -106,6 +108,11 @@ async fn carry(mut client: TcpStream, mut server: TcpStream, course: Course, sha
             let _ = [&client, &server].map(|socket| SockRef::from(socket).set_linger(Some(Duration::ZERO)));
         }
     }
+}
+
+/// Until both are over, or one has failed.
+async fn both(up: impl Future<Output = io::Result<()>>, down: impl Future<Output = io::Result<()>>) -> io::Result<()> {
+    tokio::try_join!(up, down).map(drop)
 }
 
 /// Shuts one half, and keeps all else open for a while.

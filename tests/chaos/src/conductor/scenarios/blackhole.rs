@@ -27,8 +27,8 @@ const SHORT_MS: u64 = 700;
 
 pub(super) async fn play(_options: &Options, row: &mut Row) -> Result<()> {
     row.ask(format!(
-        "{CALLS} running calls over {LINKS} connections into a blackhole, keepalive {KEEPALIVE_MS:?} ms: all unknown and \
-         all handlers dropped within {NOTICED_MS} ms; with deadlines of {SHORT_MS} ms by these"
+        "{CALLS} running calls over {LINKS} connections into a blackhole, keepalive {KEEPALIVE_MS:?} ms: all unknown \
+         and all handlers dropped within {NOTICED_MS} ms; with deadlines of {SHORT_MS} ms by these"
     ));
     for (name, to_server, to_client) in
         [("both ways", true, true), ("to the server", true, false), ("to the client", false, true)]

@@ -24,7 +24,8 @@ const P99_MS: f64 = 5.0;
 pub(super) async fn play(options: &Options, row: &mut Row) -> Result<()> {
     let time = options.pick(Duration::from_secs(10), Duration::from_secs(2));
     row.ask(format!(
-        "{WORKERS} callers drop running calls for {} s: handlers are dropped within p50 {P50_MS} ms and p99 {P99_MS} ms",
+        "{WORKERS} callers drop running calls for {} s: handlers are dropped within p50 {P50_MS} ms and p99 \
+         {P99_MS} ms",
         time.as_secs()
     ));
     let ledgers = Ledgers::new()?;

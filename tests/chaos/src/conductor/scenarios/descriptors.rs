@@ -28,7 +28,8 @@ const RELIEF: Duration = Duration::from_secs(2);
 pub(super) async fn play(options: &Options, row: &mut Row) -> Result<()> {
     row.ask(format!(
         "{CONNECTIONS} connections to a server under RLIMIT_NOFILE={LIMIT}: served or refused with the reason; and a \
-         server that is out of descriptors: processor below {PROCESSOR_PERCENT} %, first success within {RELIEF:?} of relief"
+         server that is out of descriptors: processor below {PROCESSOR_PERCENT} %, first success within \
+         {RELIEF:?} of relief"
     ));
     low_limit(row).await?;
     let time = options.pick(Duration::from_secs(4), Duration::from_secs(2));

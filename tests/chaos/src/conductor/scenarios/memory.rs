@@ -32,8 +32,8 @@ const PROBE: u64 = 1 << 32;
 pub(super) async fn play(options: &Options, row: &mut Row) -> Result<()> {
     let time = options.pick(Duration::from_secs(10), Duration::from_secs(3));
     row.ask(format!(
-        "{} s of calls of {} KiB by {} callers on {FLOODERS} connections to a server with {} MiB of memory and {} MiB of \
-         addresses: refused and not killed, an honest probe is served",
+        "{} s of calls of {} KiB by {} callers on {FLOODERS} connections to a server with {} MiB of memory and {} MiB \
+         of addresses: refused and not killed, an honest probe is served",
         time.as_secs(),
         SIZE >> 10,
         FLOODERS * 8,
