@@ -3,7 +3,7 @@
 use std::{fs::File, io::Write, path::PathBuf, time::Duration};
 
 use rustix::process::Signal;
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 use crate::{
     Result,
@@ -26,6 +26,10 @@ const BLOCK: usize = 6;
 /// Until here every table and every pool of the allocator has seen all that comes: a sixth of the time, and no more
 /// than this.
 const WARM_UP: Duration = Duration::from_secs(600);
+
+/// In the beginning each side stands still for so long, so that backlogs which the machine causes later find the pools
+/// as large as they need.
+const STILL: Duration = Duration::from_secs(2);
 
 /// What is looked at, and how a sample tells it.
 type Series = (&'static str, fn(&Sample) -> u64);
@@ -53,6 +57,11 @@ pub(super) async fn play(options: &Options, row: &mut Row) -> Result<()> {
     };
     let mut client = Process::client(&load).await?;
     let path = options.samples.clone().unwrap_or_else(|| PathBuf::from("soak-samples.jsonl"));
+    for process in [&server, &client] {
+        process.signal(Signal::STOP)?;
+        sleep(STILL).await;
+        process.signal(Signal::CONT)?;
+    }
     let samples = watch(&mut server, &mut client, time, &path).await?;
 
     client.order(&Order::Stop).await?;
