@@ -33,6 +33,7 @@ mod frames_at_server;
 mod handshake;
 mod handshake_dialling;
 pub(crate) mod log;
+mod overload;
 mod peer_a;
 pub(crate) mod peer_b;
 pub(crate) mod probe;

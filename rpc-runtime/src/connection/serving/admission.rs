@@ -253,7 +253,7 @@ impl Admission {
         let mut table = self.serving.lock();
         for Admitted { id, incoming, deadline } in self.batch.drain(..) {
             table.window_used += incoming.body.len() as u64;
-            if let Some(refused) = table.admit(id, incoming, deadline) {
+            if let Some(refused) = table.admit(id, incoming, deadline, self.now) {
                 duplicates.push(refused);
                 verdict = duplicate(id);
             } else if table.window_used > window {

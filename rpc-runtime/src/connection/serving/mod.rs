@@ -2,6 +2,7 @@
 //! a task of its own, polls quick handlers and spawns tasks for the others: no handler ever holds up the reader.
 
 mod admission;
+mod queue;
 mod runner;
 mod slots;
 mod table;

@@ -126,8 +126,8 @@ impl Runner {
         // Under the table's lock: whoever makes room looks at the table after that.
         let choked = self.serving.shared.is_choked();
         let (parked, step) = match noted {
-            Noted::Nothing => (None, table.next(self.epoch, fresh, choked)),
-            Noted::Wake(parked) => (Some(parked), table.next(self.epoch, fresh, choked)),
+            Noted::Nothing => (None, table.next(self.epoch, fresh, choked, self.now)),
+            Noted::Wake(parked) => (Some(parked), table.next(self.epoch, fresh, choked, self.now)),
             Noted::Drop(id, key, handler) => (None, Step::Drop(id, key, handler)),
         };
         let at_work = !matches!(step, Step::Idle | Step::Over);

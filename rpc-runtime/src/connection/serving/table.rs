@@ -6,17 +6,13 @@
 #[cfg(not(shuttle))]
 mod tests;
 
-use std::{
-    collections::{HashMap, VecDeque},
-    hash::BuildHasherDefault,
-    sync::Arc,
-    task::Waker,
-};
+use std::{collections::HashMap, hash::BuildHasherDefault, sync::Arc, task::Waker};
 
 use tokio::time::Instant;
 
 use super::{
     Left,
+    queue::{Entry, Queue},
     slots::{Key, Slots},
 };
 use crate::{
@@ -37,11 +33,9 @@ use crate::{
 /// All calls of the peer that were admitted and have no terminal frame yet.
 pub(super) struct Table {
     pub(super) calls: HashMap<u64, Served, BuildHasherDefault<IdHasher>>,
-    /// Those that wait for a place among the running, by arrival; entries of calls that have ended are skipped.
-    queue: VecDeque<(u64, u64)>,
-    /// Those of methods with streams, which take no such place: how many there may be is a limit of its own.
-    streams_queue: VecDeque<(u64, u64)>,
-    /// Handlers of those.
+    /// Those that were not started; entries of calls that have ended are skipped.
+    queue: Queue,
+    /// Handlers of methods with streams.
     streaming: usize,
     arrivals: u64,
     /// Handlers that wait in a slot, are stuck in a poll, or have a task.
@@ -145,8 +139,7 @@ impl Table {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
             calls: HashMap::default(),
-            queue: VecDeque::new(),
-            streams_queue: VecDeque::new(),
+            queue: Queue::default(),
             streaming: 0,
             arrivals: 0,
             running: 0,
@@ -173,7 +166,13 @@ impl Table {
     }
 
     /// Takes a request in. Gives it back when a call with this id is here already.
-    pub(super) fn admit(&mut self, id: u64, incoming: Incoming, deadline: Option<Instant>) -> Option<Incoming> {
+    pub(super) fn admit(
+        &mut self,
+        id: u64,
+        incoming: Incoming,
+        deadline: Option<Instant>,
+        now: Instant,
+    ) -> Option<Incoming> {
         let arrival = self.arrivals;
         if self.calls.contains_key(&id) {
             return Some(incoming);
@@ -182,12 +181,15 @@ impl Table {
         let streams = incoming.streams.is_some();
         self.calls.insert(id, Served { deadline, stopped: None, streams, stage: Stage::Waiting(incoming, arrival) });
         self.arrivals += 1;
-        let queue = if streams { &mut self.streams_queue } else { &mut self.queue };
-        if queue.len() > 2 * self.calls.len() + 64 {
+        if self.queue.len() > 2 * self.calls.len() + 64 {
             let calls = &self.calls;
-            queue.retain(|entry| is_waiting(calls, entry));
+            self.queue.retain(|entry| is_waiting(calls, entry));
         }
-        queue.push_back((id, arrival));
+        if streams {
+            self.queue.push_stream((id, arrival));
+        } else {
+            self.queue.push((id, arrival), deadline, now);
+        }
         if let Some(deadline) = deadline {
             self.earliest = Some(self.earliest.map_or(deadline, |earliest| earliest.min(deadline)));
         }
@@ -196,7 +198,7 @@ impl Table {
 
     /// The next piece of work for the runner of this epoch. `fresh` when it begins a turn; nothing is started while
     /// the output is `choked`.
-    pub(super) fn next(&mut self, epoch: u64, fresh: bool, choked: bool) -> Step {
+    pub(super) fn next(&mut self, epoch: u64, fresh: bool, choked: bool, now: Instant) -> Step {
         if self.closed || epoch != self.epoch {
             return Step::Over;
         }
@@ -210,7 +212,7 @@ impl Table {
             return if stopped { Step::Drop(id, key, running) } else { Step::Poll(id, key, running) };
         }
         self.choked = choked;
-        while let Some(entry) = if choked { None } else { self.next_waiting() } {
+        while let Some(entry) = if choked { None } else { self.queue.pop(self.running < self.most_running, now) } {
             if !is_waiting(&self.calls, &entry) {
                 continue;
             }
@@ -223,14 +225,6 @@ impl Table {
             }
         }
         Step::Idle
-    }
-
-    /// The next that waits and needs no place among the running, or for which there is one.
-    fn next_waiting(&mut self) -> Option<(u64, u64)> {
-        self.streams_queue.pop_front().or_else(|| {
-            let has_place = self.running < self.most_running;
-            if has_place { self.queue.pop_front() } else { None }
-        })
     }
 
     /// A handler is about to be polled by the runner: reserves its slot.
@@ -451,7 +445,6 @@ impl Table {
         self.closed = true;
         self.waiting = 0;
         self.queue.clear();
-        self.streams_queue.clear();
         let handlers = self.slots.take_all();
         self.running = self.running.saturating_sub(handlers.len());
         Left {
@@ -465,7 +458,7 @@ impl Table {
     pub(super) fn shrink(&mut self) {
         if self.calls.is_empty() {
             self.calls.shrink_to_fit();
-            (self.queue, self.streams_queue) = (VecDeque::new(), VecDeque::new());
+            self.queue.clear();
             self.slots.shrink();
         }
         if self.replies.is_empty() {
@@ -492,7 +485,7 @@ impl Table {
     }
 }
 
-fn is_waiting(calls: &HashMap<u64, Served, BuildHasherDefault<IdHasher>>, entry: &(u64, u64)) -> bool {
+fn is_waiting(calls: &HashMap<u64, Served, BuildHasherDefault<IdHasher>>, entry: &Entry) -> bool {
     let (id, arrival) = entry;
     calls.get(id).is_some_and(|served| matches!(&served.stage, Stage::Waiting(_, at) if at == arrival))
 }

@@ -143,7 +143,7 @@ impl World {
             Op::Admit(id) => {
                 let (route, metadata) = (Arc::clone(&self.route), Metadata::new());
                 let incoming = Incoming { route, metadata, body: Vec::new(), streams: None };
-                assert_eq!(self.table.admit(id, incoming, None).is_none(), self.open.insert(id));
+                assert_eq!(self.table.admit(id, incoming, None, Instant::now()).is_none(), self.open.insert(id));
                 self.hand_on();
             }
             Op::Stop(id) => self.stop(id),
@@ -257,7 +257,7 @@ impl World {
     }
 
     fn next(&mut self, epoch: u64, flag: &Arc<Flag>, fresh: bool) -> Hand {
-        match self.table.next(epoch, fresh, self.choked) {
+        match self.table.next(epoch, fresh, self.choked, Instant::now()) {
             Step::Over => {
                 self.hand_on();
                 Hand::Over
