@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::{
     caller::{Caller, Control},
     history::Outcome,
-    net::{HostId, Network},
+    net::{HostId, LinkId, Network},
     observer::CALL,
     services::{LedgerClient, Open, Site, WitnessServer, marked},
 };
@@ -49,11 +49,11 @@ impl Client {
             let open = Open::new(&self.site.history, "probe", usize::MAX, Duration::from_secs(1));
             let bytes = marked(open.id, 8);
             match timeout(Duration::from_secs(1), self.connect(server)).await {
-                Ok(Ok((_, channel))) => {
+                Ok(Ok((link, channel))) => {
                     match LedgerClient::new(channel.clone()).echo(&bytes).metadata(CALL, open.id.to_string()).await {
                         Ok(echoed) if echoed == bytes => {
                             open.complete(Outcome::Ok);
-                            self.comes_to_rest(&channel).await;
+                            self.comes_to_rest(&channel, link).await;
                         }
                         other => self.site.history.wrong(open.id, &format!("a fresh client's call came to {other:?}")),
                     }
@@ -63,7 +63,7 @@ impl Client {
         }
     }
 
-    async fn connect(&mut self, server: HostId) -> Result<(usize, Channel), String> {
+    async fn connect(&mut self, server: HostId) -> Result<(LinkId, Channel), String> {
         let dialled = timeout(Duration::from_secs(2), self.net.dial(self.site.host, server)).await;
         let (link, transport) = dialled.map_err(|_| "no answer")?.map_err(|error| error.to_string())?;
         let codec = CodecKind::available()[self.rng.usize(..CodecKind::available().len())];
@@ -101,7 +101,7 @@ impl Client {
             join_all(callers.iter_mut().map(|caller| work(caller, until))).await;
         }
         drop(callers);
-        self.comes_to_rest(&channel).await;
+        self.comes_to_rest(&channel, link).await;
         if self.rng.bool() {
             channel.close();
         }
@@ -109,7 +109,11 @@ impl Client {
     }
 
     /// When nobody calls any more, nothing is left of the calls, as soon as the peer has answered them.
-    async fn comes_to_rest(&self, channel: &Channel) {
+    async fn comes_to_rest(&self, channel: &Channel, link: LinkId) {
+        // An answer whose id was changed answers nobody.
+        if self.site.history.is_tainted(link) {
+            return;
+        }
         // As long as there are faults, a peer may be unable to answer.
         if !self.control.stopping.load(Relaxed) && !matches!(channel.state(), ConnectionState::Closed(_)) {
             return;
