@@ -1,0 +1,3 @@
+//! What decoding reserves ahead of the bytes that came.
+
+fn main() {}
