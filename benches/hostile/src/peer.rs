@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use socket2::SockRef;
 use tokio::{
     io::{AsyncWrite, AsyncWriteExt, Interest},
     net::{TcpSocket, TcpStream, tcp::WriteHalf},
@@ -37,6 +38,9 @@ const KIB: usize = 119 << 10;
 const TICK: Duration = Duration::from_millis(2);
 /// So many at a time: less than the server's queue of those that it has not accepted has places.
 const CONNECTING: usize = 64;
+/// The longest segment, as over Ethernet: for those of the loopback device the kernel keeps 2.6 MB for each connection
+/// whose peer does not read, and a thousand such use up what it has for TCP in all.
+const SEGMENT: u32 = 1_448;
 /// So much is written at a time.
 const CHUNK: usize = 64 << 10;
 /// The addresses from which peers come, so that there are ports enough: 127.0.0.2 and so on.
@@ -148,6 +152,7 @@ impl Peer {
         if let Some(bytes) = self.plan.receive_buffer {
             socket.set_recv_buffer_size(bytes)?;
         }
+        SockRef::from(&socket).set_tcp_mss(SEGMENT)?;
         let source = Ipv4Addr::new(127, 0, 0, 2 + (self.number % SOURCES) as u8);
         // The system chooses the port when it knows both ends.
         socket.set_reuseaddr(true)?;

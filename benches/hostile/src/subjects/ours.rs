@@ -151,7 +151,7 @@ fn plan(case: Case) -> Option<Plan> {
             Plan::new(1_000, vec![behind(send(flood)), behind(send(overflow))])
         }
         Case::NeverReading => {
-            let calls = (1..=64).flat_map(|n| request(2 * n, "fill", &[0xFC, 0, 0, 1, 0]));
+            let calls = (1..=16).flat_map(|n| request(2 * n, "fill", &[0xFC, 0, 0, 1, 0]));
             let script = vec![send(hello.clone()), send(calls.collect::<Vec<_>>()), Step::Hold];
             Plan { receive_buffer: Some(4_096), ..Plan::all(Plan::MOST, script) }
         }

@@ -242,8 +242,10 @@ impl Driver {
     }
 
     /// Whether to take nothing more for now: what others give back, who were told to go, would be taken before they do.
+    /// Who holds little is read on, as long as he would be served.
     fn is_held_back(&mut self) -> bool {
-        if !self.shared.account.accounts().is_giving_back() {
+        let account = &self.shared.account;
+        if !account.accounts().is_giving_back() || !(account.holds_much() || account.accounts().is_over()) {
             self.held_back_since = None;
             return false;
         }

@@ -195,8 +195,8 @@ impl Table {
     }
 
     /// The next piece of work for the runner of this epoch. `fresh` when it begins a turn; nothing is started while
-    /// the output is `choked`.
-    pub(super) fn next(&mut self, epoch: u64, fresh: bool, choked: bool) -> Step {
+    /// the output is `choked`, and one handler after the other while memory is `tight`.
+    pub(super) fn next(&mut self, epoch: u64, fresh: bool, choked: bool, tight: bool) -> Step {
         if self.closed || epoch != self.epoch {
             return Step::Over;
         }
@@ -210,7 +210,7 @@ impl Table {
             return if stopped { Step::Drop(id, key, running) } else { Step::Poll(id, key, running) };
         }
         self.choked = choked;
-        while let Some(entry) = if choked { None } else { self.next_waiting() } {
+        while let Some(entry) = if choked { None } else { self.next_waiting(tight) } {
             if !is_waiting(&self.calls, &entry) {
                 continue;
             }
@@ -226,9 +226,9 @@ impl Table {
     }
 
     /// The next that waits and needs no place among the running, or for which there is one.
-    fn next_waiting(&mut self) -> Option<(u64, u64)> {
+    fn next_waiting(&mut self, tight: bool) -> Option<(u64, u64)> {
         self.streams_queue.pop_front().or_else(|| {
-            let has_place = self.running < self.most_running;
+            let has_place = self.running < if tight { 1 } else { self.most_running };
             if has_place { self.queue.pop_front() } else { None }
         })
     }
