@@ -87,7 +87,6 @@ impl Felt {
     pub fn quantile(&self, of_thousand: usize) -> Option<Duration> {
         quantile(&self.served, of_thousand)
     }
-
 }
 
 /// The one of these times that so many of a thousand do not exceed.
@@ -98,12 +97,7 @@ pub fn quantile(times: &[Duration], of_thousand: usize) -> Option<Duration> {
 }
 
 /// One probe of each kind.
-async fn probe(
-    subject: &'static Subject,
-    address: &str,
-    feelings: &mut Feelings,
-    kept: &mut Option<Box<dyn Honest>>,
-) {
+async fn probe(subject: &'static Subject, address: &str, feelings: &mut Feelings, kept: &mut Option<Box<dyn Honest>>) {
     let fresh = async {
         let mut client = (subject.connect)(address.to_owned()).await?;
         ask(&mut *client).await

@@ -52,7 +52,7 @@ impl Report {
         let ours = self.rows.iter().filter(|(name, ..)| *name == OURS);
         let attacked = ours.filter_map(|(_, case, record)| Some((case, record, record.attacked.as_ref()?)));
         let faults = attacked.flat_map(|(case, record, attacked)| {
-            let faults = attacked.faults(record, self.pace.fewer == 1);
+            let faults = attacked.faults(record);
             faults.into_iter().map(|fault| format!("{}: {fault}", case.name()))
         });
         faults.collect()
@@ -68,10 +68,11 @@ impl Report {
 
 impl Attacked {
     /// What is not as promised.
-    fn faults(&self, record: &Record, _whole: bool) -> Vec<String> {
+    fn faults(&self, record: &Record) -> Vec<String> {
         let mut faults = Vec::new();
         let (fresh, kept) = (&self.felt.fresh, &self.felt.kept);
-        let fresh_served = if self.leaves_no_room { fresh.failures.is_empty() } else { fresh.served.len() == fresh.count() };
+        let fresh_served =
+            if self.leaves_no_room { fresh.failures.is_empty() } else { fresh.served.len() == fresh.count() };
         if !(fresh_served && kept.served.len() == kept.count()) {
             let why = fresh.failures.first().or(kept.failures.first());
             faults.push(format!("not all probes were served: {}", why.map_or("refused", |why| why)));
@@ -113,11 +114,15 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Pace { attack, fewer, .. } = self.pace;
         let load = &self.load;
-        writeln!(f, "each attack for {attack:?}, peers divided by {fewer}; load before: {load}, after: {}\n", process::load())?;
         writeln!(
             f,
-            "| against | attack | peers (opened) | sent MiB | fresh served | p99 ms (of calm) | kept served | p99 ms (of calm) | \
-             peak MiB | server CPU s | peers' CPU s | back at its baseline |"
+            "each attack for {attack:?}, peers divided by {fewer}; load before: {load}, after: {}\n",
+            process::load()
+        )?;
+        writeln!(
+            f,
+            "| against | attack | peers (opened) | sent MiB | fresh served | p99 ms (of calm) | kept served | \
+             p99 ms (of calm) | peak MiB | server CPU s | peers' CPU s | back at its baseline |"
         )?;
         writeln!(f, "|{}", "---|".repeat(12))?;
         for (name, case, record) in &self.rows {

@@ -60,8 +60,12 @@ pub struct Attacked {
 
 impl Pace {
     /// As the figures are published.
-    pub const FULL: Self =
-        Self { calm: Duration::from_millis(1_500), attack: Duration::from_secs(8), relief: Duration::from_secs(10), fewer: 1 };
+    pub const FULL: Self = Self {
+        calm: Duration::from_millis(1_500),
+        attack: Duration::from_secs(8),
+        relief: Duration::from_secs(10),
+        fewer: 1,
+    };
     /// Half a minute in all.
     pub const QUICK: Self = Self {
         calm: Duration::from_millis(100),

@@ -42,6 +42,4 @@ pub const SUBJECTS: &[Subject] = &[
     subjects::tarpc::SUBJECT,
     #[cfg(feature = "tonic")]
     subjects::tonic::SUBJECT,
-    #[cfg(feature = "jsonrpsee")]
-    subjects::jsonrpsee::SUBJECT,
 ];

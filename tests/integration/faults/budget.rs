@@ -50,14 +50,21 @@ async fn above_three_quarters_the_calls_of_who_holds_much_are_refused_unexecuted
     let mut holder = holder(&flooded, 50).await;
     flooded.until("three quarters", |stats| stats.memory_held > 3 * MIB).await;
     holder.send(&request(1_000, "add", &[1, 2])).await;
-    let refused = holder.reply(1_000).await;
+    // The last that it had begun may have been refused, too.
+    let refused = loop {
+        let frame = holder.frame().await;
+        if frame.id == 1_000 {
+            break frame;
+        }
+    };
     assert_eq!((refused.code(), refused.is_not_executed()), (RESOURCE_EXHAUSTED, true), "{refused:?}");
     assert!(refused.message().contains("memory: ") && refused.message().contains("limit of 4194304"), "{refused:?}");
     assert_eq!(within("the call", client.add(1, 2)).await.unwrap(), 3, "of one that holds nothing");
     flooded.serves_a_fresh_client().await;
     let stats = flooded.handle.stats();
     assert!(stats.memory_held > 3 * MIB && stats.memory_held < 4 * MIB, "{stats:?}");
-    assert_eq!((stats.refused.memory, stats.refused.memory_connections, stats.memory_limit), (1, 0, 4 * MIB));
+    assert!(stats.refused.memory >= 1, "{stats:?}");
+    assert_eq!((stats.refused.memory_connections, stats.memory_limit), (0, 4 * MIB));
     assert_eq!(stats.closed.memory, 0, "nobody is closed below the limit");
     drop(holder);
     flooded.until("room", |stats| stats.memory_held == 0).await;

@@ -6,5 +6,3 @@ pub mod bincode;
 pub mod http2;
 #[cfg(feature = "ours")]
 pub mod ours;
-#[cfg(feature = "jsonrpsee")]
-pub mod websocket;

@@ -26,7 +26,10 @@ pub fn handshake(length: u16, text: &str) -> Vec<u8> {
 
 /// What an honest peer says first, granting as much as it may.
 pub fn hello(codec: &str) -> Vec<u8> {
-    let grant = r#"{"in_flight":4096,"request_window":4325376,"max_message":4194304,"max_header":16384,"streams":128,"stream_window":65536}"#;
+    let grant = concat!(
+        r#"{"in_flight":4096,"request_window":4325376,"max_message":4194304,"#,
+        r#""max_header":16384,"streams":128,"stream_window":65536}"#
+    );
     let text = format!(r#"{{"versions":{{"min":1,"max":1}},"codec":"{codec}","grant":{grant}}}"#);
     handshake(text.len() as u16, &text)
 }

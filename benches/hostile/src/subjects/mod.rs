@@ -1,7 +1,5 @@
 //! The frameworks: each has the same small service, an honest client, and what hostile peers do to it.
 
-#[cfg(feature = "jsonrpsee")]
-pub mod jsonrpsee;
 #[cfg(feature = "ours")]
 pub mod ours;
 #[cfg(feature = "tarpc")]

@@ -8,8 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     attack::{Blocks, Case, Plan, Step, flood, garbage, other_protocols, send},
     bytes::ours::{
-        CANCEL, CREDIT, MESSAGE, PING, UNKNOWN, begun, field, frame, handshake, hello, names, prefix, request,
-        varint,
+        CANCEL, CREDIT, MESSAGE, PING, UNKNOWN, begun, field, frame, handshake, hello, names, prefix, request, varint,
     },
     subject::{Failure, Honest, Job, Subject},
 };
@@ -104,6 +103,11 @@ impl Honest for TargetClient {
 }
 
 fn plan(case: Case) -> Option<Plan> {
+    handshakes_and_frames(case).or_else(|| calls_and_crowds(case))
+}
+
+/// What is wrong before a call is made.
+fn handshakes_and_frames(case: Case) -> Option<Plan> {
     let hello = hello("bincode");
     let greet = || vec![send(hello.clone()), Step::Await(10)];
     let behind = |step: Step| [greet(), vec![step, Step::Read]].concat();
@@ -125,6 +129,16 @@ fn plan(case: Case) -> Option<Plan> {
             let lengths = [0, 11, 131_084, u32::MAX];
             Plan::new(1_000, lengths.map(|length| behind(send(prefix(length, 1, 0, 0, 2)))).to_vec())
         }
+        _ => return None,
+    })
+}
+
+/// Calls that no honest peer would make, and too many of those that they do.
+fn calls_and_crowds(case: Case) -> Option<Plan> {
+    let hello = hello("bincode");
+    let greet = || vec![send(hello.clone()), Step::Await(10)];
+    let behind = |step: Step| [greet(), vec![step, Step::Read]].concat();
+    Some(match case {
         Case::TinyFrames => {
             let frames = frame(UNKNOWN, 0, 2, &[], &[]).repeat(10_000);
             Plan::all(10, behind(flood(1_000, frames)))
@@ -163,6 +177,7 @@ fn plan(case: Case) -> Option<Plan> {
         }
         Case::ComeAndGo => Plan::all(1_000, vec![send(hello.clone()), Step::Await(10)]),
         Case::TooMany => Plan { leaves_no_room: true, ..Plan::all(11_000, [greet(), vec![Step::Read]].concat()) },
+        _ => return None,
     })
 }
 
