@@ -65,7 +65,7 @@ impl Target for Victim {
     }
 
     async fn hold(self, _: Context) {
-        pending().await
+        pending().await;
     }
 
     async fn count(self, _: Context, numbers: Vec<u64>) -> u64 {
@@ -120,7 +120,7 @@ fn handshakes_and_frames(case: Case) -> Option<Plan> {
     let sum = ask(1, SUM, &[2, 4]);
     Some(match case {
         Case::Silent => Plan::all(Plan::MOST, vec![Step::Read]),
-        Case::Slow => Plan::all(Plan::MOST, vec![Step::Drip(sum.clone().into())]),
+        Case::Slow => Plan::all(Plan::MOST, vec![Step::Drip(sum.into())]),
         Case::OtherProtocols => {
             Plan::new(1_000, other_protocols().into_iter().map(|bytes| vec![send(bytes), Step::Read]).collect())
         }
