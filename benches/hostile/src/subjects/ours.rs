@@ -59,11 +59,11 @@ impl Target for Victim {
     }
 
     async fn hold(&self) {
-        pending().await;
+        pending::<()>().await;
     }
 
     async fn ignore(&self, _items: Streaming<u64>) {
-        pending().await;
+        pending::<()>().await;
     }
 
     async fn count(&self, numbers: Vec<u64>) -> u64 {

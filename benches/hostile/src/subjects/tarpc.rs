@@ -65,7 +65,7 @@ impl Target for Victim {
     }
 
     async fn hold(self, _: Context) {
-        pending().await;
+        pending::<()>().await;
     }
 
     async fn count(self, _: Context, numbers: Vec<u64>) -> u64 {
