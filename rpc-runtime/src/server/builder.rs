@@ -122,9 +122,9 @@ impl ServerBuilder {
     }
 
     /// Bytes that partial frames and messages, requests that were not started, and unsent output of all connections
-    /// may hold together: 256 MiB by default. Above three quarters, calls of connections that hold more than half of
-    /// an even share are refused with `RESOURCE_EXHAUSTED`, *not executed*; at the limit those that hold most are closed with
-    /// that reason. So many peers that hold much keep nobody out who holds little. Above one and a half times the
+    /// may hold together: 256 MiB by default. Above three quarters, calls of connections that hold more than half of an
+    /// even share are refused with `RESOURCE_EXHAUSTED`, *not executed*; at the limit those that hold most are closed
+    /// with that reason. So many peers that hold much keep nobody out who holds little. Above one and a half times the
     /// limit, while those who go have not given back yet, connections and calls are refused whoever makes them.
     ///
     /// Counted is memory and not only bytes: a message that grows may take twice what has come of it. Not counted are
