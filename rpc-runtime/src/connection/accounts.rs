@@ -3,6 +3,7 @@
 //! values of handlers and callers, nor the block of 256 KiB that a thread reads into.
 
 use std::{
+    cmp::Reverse,
     collections::BTreeMap,
     mem,
     sync::{
@@ -35,6 +36,8 @@ pub(crate) struct Accounts {
     staying: AtomicUsize,
     /// How many were told to go and still hold what they had read.
     going: AtomicUsize,
+    /// How many connections there are.
+    living: AtomicUsize,
     /// Since when more than three quarters are held, as far as anybody has looked.
     tight_since: Mutex<Option<Instant>>,
     registry: Mutex<Registry>,
@@ -96,9 +99,9 @@ pub(super) enum Part {
 impl Accounts {
     pub(crate) fn new(limit: usize) -> Arc<Self> {
         let (held, staying) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let (going, counts) = (AtomicUsize::new(0), Counts::default());
+        let (going, living, counts) = (AtomicUsize::new(0), AtomicUsize::new(0), Counts::default());
         let (tight_since, registry) = (Mutex::default(), Mutex::default());
-        Arc::new(Self { limit, held, staying, going, tight_since, registry, counts })
+        Arc::new(Self { limit, held, staying, going, living, tight_since, registry, counts })
     }
 
     /// Bytes that all connections hold, as far as they have told.
@@ -110,11 +113,12 @@ impl Accounts {
         self.limit
     }
 
-    /// Why nothing new is taken on, if that is so.
+    /// Why nobody is let in, if that is so: those who were told to go have not given back. Whoever comes holds nothing,
+    /// and must not suffer for those who do, so below that he is let in.
     pub(crate) fn refusal(&self) -> Option<Status> {
         let (held, limit) = (self.held(), self.limit);
-        self.is_tight().then(|| {
-            let text = format!("memory: {held} bytes are held, above three quarters of the limit of {limit}");
+        self.is_over().then(|| {
+            let text = format!("memory: {held} bytes are held, above one and a half times the limit of {limit}");
             Status::of_call(Code::ResourceExhausted, text).not_executed()
         })
     }
@@ -134,8 +138,14 @@ impl Accounts {
         stuck
     }
 
-    fn is_tight(&self) -> bool {
+    /// Whether more than three quarters are held.
+    pub(super) fn is_tight(&self) -> bool {
         self.held() > self.limit / 4 * 3
+    }
+
+    /// Whether half as much again as the limit is held: those who go are too slow.
+    pub(super) fn is_over(&self) -> bool {
+        self.held() > self.limit.saturating_add(self.limit / 2)
     }
 
     /// Whether so little is held that windows may grow.
@@ -159,15 +169,22 @@ impl Accounts {
         format!("memory: {held} bytes are held, the limit is {limit}, and this connection holds most")
     }
 
-    /// Finds those who hold most, at least so many and no more than it takes, for their owner to be told.
+    /// Finds those who hold most, at least so many, for their owner to be told. When the limit is reached as many go as
+    /// it takes to be a sixteenth below it: where thousands hold alike, all of them would else be looked at for each.
     pub(super) fn relieve(&self, least: usize) -> Vec<Weak<Serving>> {
         let (mut told, mut shares) = (Vec::new(), Vec::new());
         let registry = self.registry();
-        while told.len() < least || self.is_full() {
-            let staying = registry.live.values().map(|live| (live.account.staying(), live));
-            let Some((share, live)) = staying.max_by_key(|(share, _)| *share).filter(|(share, _)| *share > 0) else {
+        if least == 0 && !self.is_full() {
+            return told;
+        }
+        let goal = if self.is_full() { self.limit - self.limit / 16 } else { usize::MAX };
+        let staying = registry.live.values().map(|live| (live.account.staying(), live));
+        let mut staying: Vec<_> = staying.filter(|(share, _)| *share > 0).collect();
+        staying.sort_unstable_by_key(|(share, _)| Reverse(*share));
+        for (share, live) in staying {
+            if told.len() >= least && self.staying.load(Relaxed) < goal {
                 break;
-            };
+            }
             live.account.leave();
             told.push(Weak::clone(&live.serving));
             shares.push(share);
@@ -192,6 +209,7 @@ impl Accounts {
         registry.opened += 1;
         let number = registry.opened;
         registry.live.insert(number, Live { account: Arc::clone(account), serving });
+        self.living.store(registry.live.len(), Relaxed);
         number
     }
 
@@ -199,6 +217,7 @@ impl Accounts {
     pub(super) fn exit(&self, number: u64, sums: &Sums) {
         let mut registry = self.registry();
         let live = registry.live.remove(&number);
+        self.living.store(registry.live.len(), Relaxed);
         if live.is_some() {
             registry.ended.add(sums);
         }
@@ -235,6 +254,35 @@ impl Account {
             self.accounts.staying.fetch_add(change, Relaxed);
         }
         bytes > before && self.accounts.is_full()
+    }
+
+    /// Why this connection may take on nothing new, if that is so.
+    pub(super) fn refusal(&self) -> Option<Status> {
+        let accounts = &self.accounts;
+        if !accounts.is_tight() {
+            return None;
+        }
+        if !self.holds_much() {
+            return accounts.refusal();
+        }
+        let (held, limit, share) = (accounts.held(), accounts.limit, self.holds());
+        let text = format!(
+            "memory: {held} bytes are held, above three quarters of the limit of {limit}, and {share} of them by this \
+             connection, more than half of an even share"
+        );
+        Some(Status::of_call(Code::ResourceExhausted, text).not_executed())
+    }
+
+    /// Whether more than three quarters of the limit are held, and by this connection more than half of an even share:
+    /// many that hold much would else keep out the one that holds nothing.
+    pub(super) fn holds_much(&self) -> bool {
+        let accounts = &self.accounts;
+        accounts.is_tight() && self.holds() > accounts.held() / (2 * accounts.living.load(Relaxed).max(1))
+    }
+
+    /// Bytes that it holds, as far as it has told.
+    pub(super) fn holds(&self) -> usize {
+        self.share().parts.iter().sum()
     }
 
     /// Whether it was told to go.
@@ -326,16 +374,30 @@ mod tests {
     }
 
     #[test]
-    fn nothing_new_is_taken_on_above_three_quarters_and_both_numbers_are_named() {
+    fn above_three_quarters_who_holds_more_than_half_of_an_even_share_takes_on_nothing_new_and_is_told_the_numbers() {
         let accounts = Accounts::new(100_000);
-        let account = accounts.open();
-        account.tell(Part::Input, 75_000);
-        assert!(accounts.refusal().is_none());
-        account.tell(Part::Input, 75_001);
-        let refusal = accounts.refusal().unwrap();
+        let (large, _) = live(&accounts, 65_000);
+        let (small, _) = live(&accounts, 10_000);
+        assert!(large.refusal().is_none());
+        small.tell(Part::Output, 1);
+        assert!(small.refusal().is_none() && accounts.refusal().is_none());
+        let refusal = large.refusal().unwrap();
         assert_eq!((refusal.code(), refusal.may_have_run()), (Code::ResourceExhausted, false));
-        for word in ["memory", "75001", "100000"] {
+        for word in ["memory", "75001", "100000", "65000"] {
             assert!(refusal.message().contains(word), "{word} is in {refusal}");
+        }
+    }
+
+    #[test]
+    fn above_one_and_a_half_times_the_limit_nobody_takes_on_anything() {
+        let accounts = Accounts::new(100_000);
+        let (_large, _) = live(&accounts, 150_000);
+        let (small, _) = live(&accounts, 0);
+        assert!(small.refusal().is_none() && accounts.refusal().is_none());
+        small.tell(Part::Input, 1);
+        for refusal in [small.refusal().unwrap(), accounts.refusal().unwrap()] {
+            assert_eq!((refusal.code(), refusal.may_have_run()), (Code::ResourceExhausted, false));
+            assert!(refusal.message().contains("150001") && refusal.message().contains("100000"), "{refusal}");
         }
     }
 
@@ -348,10 +410,7 @@ mod tests {
         assert!(small.tell(Part::Output, 25_000), "the limit is reached");
         assert_eq!(accounts.relieve(0).len(), 1);
         assert_eq!((large.staying(), small.staying()), (0, 45_000));
-        assert!(
-            !accounts.is_full() && accounts.refusal().is_some(),
-            "what is on its way out still counts for newcomers"
-        );
+        assert!(!accounts.is_full() && small.refusal().is_some(), "what is on its way out still counts for newcomers");
         assert!(accounts.relieve(0).is_empty());
         drop(large);
         accounts.exit(number, &Sums::default());

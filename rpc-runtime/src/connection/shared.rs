@@ -261,7 +261,8 @@ impl Shared {
     /// After responses were appended, or anything was written or taken back. `true`: there is room again, or no memory
     /// any more, of which the driver is to be told.
     pub(super) fn weigh(&self, state: &mut State) -> bool {
-        let choked = state.output.unsent() >= self.local.unsent_responses;
+        let unsent = state.output.unsent();
+        let choked = unsent >= self.local.unsent_responses || (unsent > 0 && self.account.holds_much());
         let over = self.is_choked() && !choked;
         if choked || over {
             self.choked.store(choked, Relaxed);
@@ -395,7 +396,7 @@ impl Shared {
     /// Refuses what the peer, or this side, does not allow.
     fn check(&self, request: &OutgoingRequest) -> Result<(), Status> {
         let accounts = self.account.accounts();
-        if let Some(refusal) = accounts.refusal() {
+        if let Some(refusal) = self.account.refusal() {
             accounts.counts.refused(|refused| &mut refused.memory);
             return Err(refusal);
         }

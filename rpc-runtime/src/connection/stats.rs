@@ -83,14 +83,14 @@ pub struct Refused {
     pub max_connections: u64,
     /// Connections above what the process's descriptor limit leaves room for.
     pub descriptors: u64,
-    /// Connections while more than three quarters of `memory` were held.
+    /// Connections while one and a half times `memory` was held.
     pub memory_connections: u64,
     /// Peers that were turned away in their handshake: malformed, cut off, later than `handshake_timeout`, or without a
     /// common version or codec.
     pub handshake: u64,
     /// Peers that spoke another protocol, such as HTTP or TLS.
     pub foreign: u64,
-    /// Calls while more than three quarters of `memory` were held.
+    /// Calls while more than three quarters of `memory` were held, and much of it by their connection.
     pub memory: u64,
     /// Calls of peers above `in_flight`.
     pub in_flight: u64,

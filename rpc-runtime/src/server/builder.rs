@@ -123,13 +123,15 @@ impl ServerBuilder {
     }
 
     /// Bytes that partial frames and messages, requests that were not started, and unsent output of all connections
-    /// may hold together: 256 MiB by default. Above three quarters further connections and calls are refused with
-    /// `RESOURCE_EXHAUSTED`, *not executed*; at the limit the connection that holds most is closed with that reason.
+    /// may hold together: 256 MiB by default. Above three quarters, calls of connections that hold more than half of an
+    /// even share are refused with `RESOURCE_EXHAUSTED`, *not executed*; at the limit those that hold most are closed
+    /// with that reason. So many peers that hold much keep nobody out who holds little. Above one and a half times the
+    /// limit, while those who go have not given back yet, connections and calls are refused whoever makes them.
     ///
     /// Counted is memory and not only bytes: a message that grows may take twice what has come of it. Not counted are
     /// the values of handlers, the block of 256 KiB that a thread reads into, and up to 12 KiB of each connection. What
     /// comes is counted once it was taken, so that each thread may be above the limit by 1 MiB and one message; and
-    /// handlers that end in one moment, by their replies.
+    /// handlers that end in one moment, by their replies: above three quarters a connection runs one at a time.
     #[must_use]
     pub fn memory(mut self, bytes: usize) -> Self {
         self.memory = bytes;

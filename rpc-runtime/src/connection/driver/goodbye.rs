@@ -22,6 +22,8 @@ use crate::{
 
 /// A connection whose owner has left waits this long for the peer's good-bye.
 const LINGER: Duration = Duration::from_secs(1);
+/// What the frame of a last word has beside its text, at most.
+const LAST_WORDS: usize = 64;
 /// So many reads of a peer that broke the protocol are thrown away in one turn before it is cut off.
 const LEAVING_READS: usize = 16;
 
@@ -65,6 +67,10 @@ impl Driver {
                 let reason = Status::of_call(Code::ResourceExhausted, format!("the connection was closed: {text}"));
                 self.shared.account.accounts().counts.note(|counted| counted.closed.memory += 1);
                 self.part(reason.at(&self.shared.peer.address), Code::ResourceExhausted, &text);
+                // What a write is in the midst of stays until the end: of a peer that does not read that is now.
+                if self.shared.lock().output.unsent() > text.len() + LAST_WORDS {
+                    self.goodbye.by = Some(now);
+                }
             }
             Request::Abort => {
                 let why = self.shared.lock().why.take().unwrap_or_else(|| "it was cut off here".to_owned());

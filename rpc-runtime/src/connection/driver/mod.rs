@@ -242,8 +242,11 @@ impl Driver {
     }
 
     /// Whether to take nothing more for now: what others give back, who were told to go, would be taken before they do.
+    /// Who holds nothing is read on, as long as those who go are not too slow.
     fn is_held_back(&mut self) -> bool {
-        if !self.shared.account.accounts().is_giving_back() {
+        let account = &self.shared.account;
+        let accounts = account.accounts();
+        if !accounts.is_giving_back() || (account.holds() == 0 && !accounts.is_over()) {
             self.held_back_since = None;
             return false;
         }

@@ -122,7 +122,7 @@ impl Admission {
     pub(in crate::connection) fn set_open(&mut self, unsent_terminals: u32) {
         let assembling = self.parts.len() as u32;
         self.open = unsent_terminals + self.serving.open() + assembling;
-        self.tight = self.serving.shared.account.accounts().refusal();
+        self.tight = self.serving.shared.account.refusal();
     }
 
     /// The memory of requests of which parts are still to come.

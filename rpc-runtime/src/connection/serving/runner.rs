@@ -125,9 +125,11 @@ impl Runner {
         let noted = polled.map_or(Noted::Nothing, |polled| self.note_under(&mut table, polled));
         // Under the table's lock: whoever makes room looks at the table after that.
         let choked = self.serving.shared.is_choked();
+        // What many handlers return in one moment is held before anybody can weigh it.
+        let tight = self.serving.shared.account.accounts().is_tight();
         let (parked, step) = match noted {
-            Noted::Nothing => (None, table.next(self.epoch, fresh, choked, self.now)),
-            Noted::Wake(parked) => (Some(parked), table.next(self.epoch, fresh, choked, self.now)),
+            Noted::Nothing => (None, table.next(self.epoch, fresh, choked, tight, self.now)),
+            Noted::Wake(parked) => (Some(parked), table.next(self.epoch, fresh, choked, tight, self.now)),
             Noted::Drop(id, key, handler) => (None, Step::Drop(id, key, handler)),
         };
         let at_work = !matches!(step, Step::Idle | Step::Over);

@@ -55,7 +55,7 @@ pub(super) struct Table {
     pub(super) replies: Frames,
     /// How many terminal frames are among the replies.
     pub(super) replied: u32,
-    /// A runner has started nothing more because too much is unsent.
+    /// A runner has started nothing more because too much is unsent, or held by all.
     pub(super) choked: bool,
     pub(super) earliest: Option<Instant>,
     /// Bytes of requests that the peer has sent and not got back.
@@ -197,8 +197,8 @@ impl Table {
     }
 
     /// The next piece of work for the runner of this epoch. `fresh` when it begins a turn; nothing is started while
-    /// the output is `choked`.
-    pub(super) fn next(&mut self, epoch: u64, fresh: bool, choked: bool, now: Instant) -> Step {
+    /// the output is `choked`, and one handler after the other while memory is `tight`.
+    pub(super) fn next(&mut self, epoch: u64, fresh: bool, choked: bool, tight: bool, now: Instant) -> Step {
         if self.closed || epoch != self.epoch {
             return Step::Over;
         }
@@ -211,8 +211,10 @@ impl Table {
             let stopped = !matches!(self.stage(id), Some(Stage::Inline(_)));
             return if stopped { Step::Drop(id, key, running) } else { Step::Poll(id, key, running) };
         }
-        self.choked = choked;
-        while let Some(entry) = if choked { None } else { self.queue.pop(self.running < self.most_running, now) } {
+        // The driver looks whether that is over: nobody may end whom the runner could hear of.
+        self.choked = choked || (tight && self.running > 0);
+        let has_place = self.running < if tight { 1 } else { self.most_running };
+        while let Some(entry) = if choked { None } else { self.queue.pop(has_place, now) } {
             if !is_waiting(&self.calls, &entry) {
                 continue;
             }

@@ -86,6 +86,7 @@ struct World {
     tasks: BTreeMap<u64, task::Id>,
     aborted: BTreeSet<task::Id>,
     choked: bool,
+    tight: bool,
     /// Calls without an ending.
     open: BTreeSet<u64>,
     runtime: tokio::runtime::Runtime,
@@ -100,6 +101,7 @@ enum Op {
     TaskEnds(usize),
     Look,
     Choked(bool),
+    Tight(bool),
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -111,6 +113,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (0..8_usize).prop_map(Op::TaskEnds),
         2 => Just(Op::Look),
         1 => any::<bool>().prop_map(Op::Choked),
+        1 => any::<bool>().prop_map(Op::Tight),
     ]
 }
 
@@ -126,6 +129,7 @@ impl World {
             tasks: BTreeMap::new(),
             aborted: BTreeSet::new(),
             choked: false,
+            tight: false,
             open: BTreeSet::new(),
             runtime: tokio::runtime::Builder::new_current_thread().build().unwrap(),
         };
@@ -165,6 +169,7 @@ impl World {
                     self.add_runner(epoch);
                 }
             }
+            Op::Tight(tight) => self.tight = tight,
             Op::Choked(choked) => {
                 self.choked = choked;
                 if !choked && std::mem::take(&mut self.table.choked) {
@@ -257,7 +262,7 @@ impl World {
     }
 
     fn next(&mut self, epoch: u64, flag: &Arc<Flag>, fresh: bool) -> Hand {
-        match self.table.next(epoch, fresh, self.choked, Instant::now()) {
+        match self.table.next(epoch, fresh, self.choked, self.tight, Instant::now()) {
             Step::Over => {
                 self.hand_on();
                 Hand::Over
@@ -306,6 +311,7 @@ impl World {
 
     /// Lets everybody go on who was woken; handlers end when they are polled.
     fn settle(&mut self) {
+        self.play(&Op::Tight(false));
         self.play(&Op::Choked(false));
         for _ in 0..200 {
             for runner in 0..self.runners.len() {
