@@ -72,6 +72,7 @@ fn main() -> Result<(), CodecError> {
         row("record", codec, &record())?;
     }
     for codec in CODECS {
+        row("4,096 integers", codec, &(0..4_096_u64).map(|n| n * n).collect::<Vec<_>>())?;
         row("64 KiB", codec, &Bulk(vec![7_u8; 65_536]))?;
     }
     Ok(())

@@ -2,7 +2,7 @@
 //!
 //! It wraps the codec's deserializer and everything that passes between it and the types' own code. Values nest at
 //! most [`DEPTH`] deep. What sequences and maps that are not finished may reserve ahead is at most one element for
-//! each byte that remains, all of them together. Elements that consume no byte are at most [`EMPTY`] in all. Where
+//! each byte that remains, and [`AHEAD`], all of them together. Elements without bytes are at most [`EMPTY`]. Where
 //! nobody tells what remains, that is the whole body's length, and all elements are counted.
 //! It knows no format, and holds no copy of the input.
 
@@ -22,6 +22,10 @@ pub(super) const DEPTH: u8 = 128;
 
 /// How many elements of sequences and entries of maps may consume no byte, such as those of a `Vec<()>`.
 pub(super) const EMPTY: usize = 65_536;
+
+/// How many elements and entries may be reserved ahead: of a KiB each they are half of 64 KiB, and a map of them, which
+/// has a place to spare for every seventh, is within it. What is longer grows as its elements come.
+pub(super) const AHEAD: usize = 28;
 
 /// Where the bytes come from, and what the guard must know of it.
 pub(super) trait Source<'de> {
@@ -145,15 +149,15 @@ impl<'de, S: Source<'de>> Scope<'_, S> {
         self.budget.source.remaining()
     }
 
-    /// Of `announced` elements, how many may be reserved ahead. Each needs a byte that no other may claim, unless it
-    /// is one of those that consume none.
+    /// Of `announced` elements, how many may be reserved ahead: few, for how wide one is nobody tells. Each needs a byte
+    /// that no other may claim, unless it is one of those that consume none.
     #[inline]
     fn claim<E: Error>(self, announced: usize) -> Result<usize, E> {
         let remaining = self.remaining();
         if announced > (remaining + EMPTY).saturating_sub(self.budget.empty.get()) {
             return Err(if S::TRACKED { too_many(announced, remaining) } else { too_many_in(announced, remaining) });
         }
-        Ok(announced.min(remaining.saturating_sub(self.claimed)))
+        Ok(announced.min(remaining.min(AHEAD).saturating_sub(self.claimed)))
     }
 
     /// The scope of an element behind which `claim` others have a claim.
