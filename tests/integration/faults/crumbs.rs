@@ -13,6 +13,7 @@ use rpc_runtime::{Channel, Code, Limits};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 
 use super::{
+    a01_a20_desk::settled,
     probe::{ProbeClient, Served},
     raw::within_time,
 };
@@ -103,7 +104,7 @@ where
     outcomes.push(probe.add(20, 22).await.unwrap().to_string());
     channel.close();
     let ended = served.ended().await.unwrap();
-    assert_eq!(channel.outstanding_calls(), 0);
+    settled(&channel).await;
     (outcomes, ended.code())
 }
 

@@ -22,7 +22,7 @@ fn reset(stream: TcpStream) {
 
 /// Sends these bytes and waits until they were read: a reset throws away what was not.
 async fn send_and_be_read(peer: &mut Peer<TcpStream>, bytes: &[u8]) {
-    peer.send(&[&frame(PING, 0, 7, &[], &[]), bytes].concat()).await;
+    peer.send(&[&frame(PING, 0, 7, &[], &[])[..], bytes].concat()).await;
     while peer.frame().await.kind != PONG {}
 }
 
