@@ -18,6 +18,7 @@ use super::{
 
 fn reset(stream: TcpStream) {
     SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(stream);
 }
 
 /// Sends these bytes and waits until they were read: a reset throws away what was not.
