@@ -1,5 +1,5 @@
 //! E1, E3, E4, E12: peers that call and cancel without end, that never read, and that begin something and fall silent.
-//! After each the counters are back where they were and a fresh client is served. E3 at the handlers is in `serving.rs`.
+//! After each the counters are back where they were and a fresh client is served. E3 at the handlers: `serving.rs`.
 
 use std::time::Duration;
 
