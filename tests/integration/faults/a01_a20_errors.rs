@@ -6,7 +6,7 @@ use futures_util::future::join;
 use rpc_runtime::{CallError, Channel, Code, CodecKind, Server, Status, rpc_service};
 
 use super::{
-    a01_a20_desk::{Book, DeskClient, DeskServer, Hall, Panic, Refused, assert_status, soon, spawn},
+    a01_a20_desk::{Book, DeskClient, DeskServer, Hall, Panic, Refused, Tally, assert_status, soon, spawn},
     peer_a::{Peer, REQUEST, RESPONSE, fields},
 };
 
@@ -222,4 +222,23 @@ async fn a_handler_that_panics_while_it_is_cancelled_leaves_the_server_alive() {
         next_call_works(&channel).await;
         hall.is_sound(&channel).await;
     }
+}
+
+/// A8. Many at once, which their connection takes along.
+#[tokio::test]
+async fn handlers_that_panic_as_they_are_dropped_with_their_connection_leave_none_of_the_others() {
+    const CALLS: usize = 40;
+    let hall = Hall::open("tcp://127.0.0.1:0").await;
+    let address = hall.address.strip_prefix("tcp://").unwrap();
+    let mut peer = soon(Peer::greet(tokio::net::TcpStream::connect(address).await.unwrap())).await;
+    let waiting = [("wait", "[1]"), ("wait_inline", "[1]")];
+    let panicking = [("panic", r#"["WhenCancelled"]"#), ("panic_inline", r#"["WhenCancelled"]"#)];
+    let calls = waiting.into_iter().chain(panicking).cycle().take(CALLS);
+    for (id, (method, arguments)) in (1..).map(|n| 2 * n).zip(calls) {
+        peer.call(id, method, arguments).await;
+    }
+    hall.book.until(|tally| tally == Tally { started: CALLS, ended: 0 }).await;
+    drop(peer);
+    hall.book.until(|tally| tally.ended == CALLS).await;
+    hall.is_sound(&hall.channel().await).await;
 }

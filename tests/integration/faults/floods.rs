@@ -1,5 +1,5 @@
-//! E3, E4, E12: peers that never read, that call without end, and that begin something and fall silent. After each the
-//! counters are back where they were and a fresh client is served. E3 at the handlers is in `serving.rs`.
+//! E1, E3, E4, E12: peers that call and cancel without end, that never read, and that begin something and fall silent.
+//! After each the counters are back where they were and a fresh client is served. E3 at the handlers: `serving.rs`.
 
 use std::time::Duration;
 
@@ -104,6 +104,43 @@ impl Flooded {
 /// A request of `Flood` with bincode arguments.
 pub(super) fn request(id: u64, method: &str, body: &[u8]) -> Vec<u8> {
     frame(REQUEST, 0, id, &names("Flood", method), body)
+}
+
+/// E1: calls that are cancelled as soon as they are made. A peer of this kind does not wait for its answers, so that it
+/// needs patience for faults, or it is closed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_that_are_made_and_cancelled_at_once_stay_within_all_limits() {
+    const PAIRS: u64 = 20_000;
+    const RUNNING: usize = 32;
+    let limits = Limits::default().running(RUNNING).protocol_errors(u32::MAX);
+    let flooded = Flooded::start(limits, 256 << 20).await;
+    let client = flooded.client().await;
+    let mut peer = Peer::new(TcpStream::connect(flooded.address.trim_start_matches("tcp://")).await.unwrap());
+    peer.dial("bincode").await;
+    let (mut reading, mut writing) = peer.into_io().into_split();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        let _ = tokio::io::copy(&mut reading, &mut tokio::io::sink()).await;
+    });
+    tasks.spawn(async move {
+        let pair = |id| [request(id, "wait", &[]), frame(raw::CANCEL, 0, id, &[], &[])].concat();
+        for n in 1..=PAIRS {
+            tokio::io::AsyncWriteExt::write_all(&mut writing, &pair(2 * n)).await.unwrap();
+        }
+    });
+    let (mut most_running, mut most_held) = (0, 0);
+    while flooded.handle.stats().connections > 1 {
+        assert_eq!(within("an honest call", client.add(1, 2)).await.unwrap(), 3);
+        let stats = flooded.handle.stats();
+        (most_running, most_held) = (most_running.max(stats.running), most_held.max(stats.memory_held));
+    }
+    assert!(most_running <= RUNNING + 1, "{most_running} handlers ran");
+    assert!(most_held <= 8 << 20, "{most_held} bytes were held");
+    let stats = flooded.handle.stats();
+    assert!(stats.served_total + stats.refused.in_flight > PAIRS, "all of them were looked at: {stats:?}");
+    drop(client);
+    flooded.is_back_at_its_baseline().await;
+    flooded.serves_a_fresh_client().await;
 }
 
 /// E3: what waits for the peer stays within the limit, and the peer is closed by the time that it may take.

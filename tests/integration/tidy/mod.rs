@@ -3,7 +3,9 @@
 //! Every rule stands beside samples that break it, so that a rule that finds nothing has looked.
 
 mod attributes;
+mod clocks;
 mod documents;
+mod faults;
 mod messages;
 mod ranks;
 mod shape;
