@@ -29,6 +29,8 @@ const LONG: Duration = Duration::from_secs(3_600);
 pub(crate) struct Control {
     /// No further calls are to be started.
     pub(crate) stopping: AtomicBool,
+    /// Nothing goes wrong but what callers and servers do by choice: no call is lost on its way.
+    pub(crate) calm: bool,
     /// How often the clock of any host was changed.
     pub(crate) jumps: AtomicU64,
 }
@@ -42,6 +44,8 @@ pub(crate) struct Caller {
     pub(crate) ledger: LedgerClient,
     pub(crate) link: LinkId,
     pub(crate) rng: Rng,
+    /// The channel was closed here.
+    pub(crate) closed: Arc<AtomicBool>,
     /// The longest message that either end takes.
     pub(crate) largest: usize,
 }
@@ -289,7 +293,8 @@ impl Caller {
     fn failed(&self, open: Open, began: &Began, status: &Status) {
         let history = &self.site.history;
         let expected = match status.code() {
-            Code::Unavailable | Code::ResourceExhausted => true,
+            Code::Unavailable => !(self.control.calm && status.may_have_run() && self.is_open()),
+            Code::ResourceExhausted => true,
             Code::DeadlineExceeded => {
                 history.fault(Fault::Deadline);
                 if began.at.elapsed() + TICK < began.time && !self.jumped(began) {
@@ -306,6 +311,11 @@ impl Caller {
             history.wrong(open.id, &format!("failed with {status}"));
         }
         self.done(open, began, Outcome::of(status));
+    }
+
+    /// This side has not closed the channel.
+    fn is_open(&self) -> bool {
+        !self.closed.load(Relaxed)
     }
 
     /// Nothing takes longer than its time.

@@ -2,7 +2,10 @@
 //! of ways. At the end it finds everything as it was at the beginning.
 
 use std::{
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -77,6 +80,7 @@ impl Client {
         let (link, channel) = self.connect(server).await.ok()?;
         let ledger = LedgerClient::new(channel.clone());
         let ledger = if self.rng.bool() { ledger } else { LedgerClient::named(channel.clone(), SECOND) };
+        let closed = Arc::new(AtomicBool::new(false));
         let callers = (0..self.rng.usize(1..=32)).map(|_| Caller {
             site: self.site.clone(),
             control: Arc::clone(&self.control),
@@ -84,6 +88,7 @@ impl Client {
             ledger: ledger.clone(),
             link,
             rng: self.rng.fork(),
+            closed: Arc::clone(&closed),
             largest: self.largest,
         });
         let mut callers: Vec<_> = callers.collect();
@@ -94,6 +99,7 @@ impl Client {
             let all = join_all(callers.iter_mut().map(|caller| work(caller, until + Duration::from_secs(1))));
             let close = async {
                 tokio::time::sleep_until(until).await;
+                closed.store(true, Relaxed);
                 channel.close();
             };
             futures_util::future::join(all, close).await;
@@ -123,7 +129,7 @@ impl Client {
             let stats = channel.stats();
             let left = [stats.calls_in_flight, stats.calls_waiting, stats.served_in_flight, stats.running];
             if left == [0; 4] {
-                return;
+                return self.net.with(|net, _| net.look_at_rest(link));
             }
             if Instant::now() > until {
                 return self.site.history.leak(&format!("client {}: {stats:?}", self.site.host));

@@ -79,6 +79,8 @@ struct Inner {
     calls: Vec<Call>,
     /// Links of which bytes were changed.
     tainted: Vec<LinkId>,
+    /// Links on which nobody sees what is written.
+    unwatched: Vec<LinkId>,
     handlers: u64,
     violations: Vec<String>,
     report: Report,
@@ -134,7 +136,8 @@ impl History {
         if let Some(call) = inner.calls.get_mut(id as usize) {
             call.began += 1;
             let (twice, refused) = (call.began > 1, call.outcome == Some(Outcome::NotExecuted));
-            let unwritten = !call.written;
+            let (written, link) = (call.written, call.link);
+            let unwritten = !written && !inner.unwatched.contains(&link);
             if twice && !tainted {
                 inner.report.duplicated += 1;
                 inner.violation(id, "executed twice");
@@ -181,6 +184,10 @@ impl History {
 
     pub(crate) fn taint(&self, link: LinkId) {
         self.lock().tainted.push(link);
+    }
+
+    pub(crate) fn unwatch(&self, link: LinkId) {
+        self.lock().unwatched.push(link);
     }
 
     pub(crate) fn is_tainted(&self, link: LinkId) -> bool {

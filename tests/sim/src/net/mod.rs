@@ -26,6 +26,9 @@ use crate::{
     trace::Trace,
 };
 
+/// Bytes of requests are given back in pieces of this size.
+const PIECE: u64 = 131_072;
+
 pub(crate) type HostId = usize;
 pub(crate) type LinkId = usize;
 
@@ -53,6 +56,8 @@ pub(crate) struct Net {
     pub(crate) violations: Vec<String>,
     /// Connections of which bytes were changed: what travels on them may be anything.
     pub(crate) tainted: Vec<LinkId>,
+    /// Connections that no observer looks at any more.
+    pub(crate) unwatched: Vec<LinkId>,
     /// Calls whose requests were written.
     pub(crate) written: Vec<u64>,
     pub(crate) bytes: u64,
@@ -104,6 +109,7 @@ impl Network {
             fired: Vec::new(),
             violations: Vec::new(),
             tainted: Vec::new(),
+            unwatched: Vec::new(),
             written: Vec::new(),
             bytes: 0,
             frames: 0,
@@ -244,6 +250,18 @@ impl Net {
         }
     }
 
+    /// Nobody calls on a connection any more: what was taken of its window has come back, but for what is not worth a
+    /// frame.
+    pub(crate) fn look_at_rest(&mut self, id: LinkId) {
+        for (end, endpoint) in (0..).zip(self.links[id].watched.iter().flatten()) {
+            let kept_back = endpoint.summary().kept_back;
+            if kept_back > PIECE {
+                let what = format!("connection {id}, end {end}: {kept_back} bytes of requests were never given back");
+                self.violations.push(what);
+            }
+        }
+    }
+
     fn judge(&mut self, id: LinkId, end: usize, sent: bool, bytes: &[u8]) {
         let Some(endpoint) = &mut self.links[id].watched[end] else { return };
         let judged = if sent { endpoint.sent(bytes) } else { endpoint.received(bytes) };
@@ -252,6 +270,7 @@ impl Net {
             let at = self.now as f64 / 1e3;
             self.violations.push(format!("{at:.3} ms, connection {id}, end {end}: {violation}"));
             self.links[id].watched = [None, None];
+            self.unwatched.push(id);
         }
     }
 

@@ -12,21 +12,22 @@ impl World {
     /// Something goes wrong, and ends or heals after a while.
     pub(super) fn strike(&mut self) {
         let until = self.now + self.rng.u64(1_000..400_000);
-        let fault = match self.rng.u8(..30) {
+        let kind = if self.control.calm { self.rng.u8(10..17) } else { self.rng.u8(..30) };
+        let fault = match kind {
             0..5 => self.on_net(Fault::Reset, Net::reset_some),
             5..7 => self.on_net(Fault::HalfClose, Net::cut_some),
             7..10 => self.on_net(Fault::Stall, |net, _| net.stall_some(until)),
             10..13 => self.on_net(Fault::Crumbs, |net, _| net.crumble_some()),
-            13..17 => self.on_net(Fault::Delay, |net, _| net.delay_some(40_000)),
+            13..15 => self.on_net(Fault::Delay, |net, _| net.delay_some(40_000)),
+            15 => self.exhausted(until),
+            16 => self.shut(),
             17..19 => self.partitioned(until, true),
             19..21 => self.partitioned(until, false),
             21 => self.crashed(Fault::ServerCrash),
             22 => self.crashed(Fault::ClientCrash),
             23 => self.crashed(Fault::PowerOff),
-            24 => self.shut(),
-            25..27 => self.stopped(until),
-            27 => self.stepped(),
-            28 => self.exhausted(until),
+            24..26 => self.stopped(until),
+            26 => self.stepped(),
             _ => self.corrupted(),
         };
         if let Some(fault) = fault {

@@ -80,6 +80,7 @@ impl World {
             net.latency = (least, least + rng.u64(100..10_000));
             net.capacity = [(64, 512), (1_024, 8_192), (16_384, 65_536), (262_144, 262_145)][rng.usize(..4)];
         }
+        let calm = rng.u8(..4) == 0;
         let largest = 1 << rng.usize(14..18);
         let hosts = (0..servers + clients).map(|_| Place {
             host: None,
@@ -91,13 +92,13 @@ impl World {
         Self {
             net,
             history: History::default(),
-            control: Arc::default(),
+            control: Arc::new(Control { calm, ..Control::default() }),
             limits: limits(&mut rng, largest),
             hosts: hosts.collect(),
             servers,
             largest,
             ending: false,
-            corrupts: rng.u8(..3) == 0,
+            corrupts: !calm && rng.u8(..3) == 0,
             now: 0,
             rng,
         }
@@ -156,11 +157,12 @@ impl World {
         let tick = TICK;
         self.now += tick;
         let now = self.now;
-        let (tainted, written) = self.net.with(|net, wakers| {
+        let (tainted, unwatched, written) = self.net.with(|net, wakers| {
             net.now = now;
             net.deliver(wakers);
-            (mem::take(&mut net.tainted), mem::take(&mut net.written))
+            (mem::take(&mut net.tainted), mem::take(&mut net.unwatched), mem::take(&mut net.written))
         });
+        unwatched.into_iter().for_each(|link| self.history.unwatch(link));
         written.into_iter().for_each(|id| self.history.written(id));
         tainted.into_iter().for_each(|link| self.history.taint(link));
         self.history.tick(now);
@@ -197,7 +199,7 @@ impl World {
                 .service(LedgerServer::new(site).named(SECOND))
                 .limits(self.limits.clone())
                 .memory(1 << 22)
-                .drain_timeout(Duration::from_secs(2));
+                .drain_timeout(Duration::from_secs(5));
             let (net, handle) = (self.net.clone(), Arc::clone(&self.hosts[id].server));
             host.start(async move {
                 let server = builder.accept_from(net.listen(id), &format!("sim://{id}"));
@@ -272,10 +274,11 @@ impl World {
         if failure.is_none() && handlers > 0 {
             self.history.leak(&format!("{handlers} handlers"));
         }
-        let (mut report, mut violations) = self.history.take();
+        let (mut report, found) = self.history.take();
         let mut net = self.net.lock();
         net.settle_all();
-        violations.append(&mut net.violations);
+        let mut violations = mem::take(&mut net.violations);
+        violations.extend(found);
         violations.extend(failure);
         violations.extend(panics::take().into_iter().map(|panic| format!("a panic: {panic}")));
         mem::take(&mut net.fired).into_iter().for_each(|fault| report.fault(fault));
