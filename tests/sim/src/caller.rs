@@ -118,8 +118,14 @@ impl Caller {
     }
 
     fn begin(&mut self, kind: &'static str, time: Duration) -> (Open, Began) {
-        let began =
-            Began { at: Instant::now(), time, jumps: self.control.jumps.load(Relaxed), late: LATE, panics: false };
+        let began = Began {
+            at: Instant::now(),
+            time,
+            jumps: self.control.jumps.load(Relaxed),
+            late: LATE,
+            panics: false,
+            calls_back: kind == "call_back",
+        };
         (Open::new(&self.site.history, kind, self.link, time), began)
     }
 
@@ -293,7 +299,7 @@ impl Caller {
     fn failed(&self, open: Open, began: &Began, status: &Status) {
         let history = &self.site.history;
         let expected = match status.code() {
-            Code::Unavailable => !(self.control.calm && status.may_have_run() && self.is_open()),
+            Code::Unavailable => !(self.control.calm && status.may_have_run() && self.is_open() && !began.calls_back),
             Code::ResourceExhausted => true,
             Code::DeadlineExceeded => {
                 history.fault(Fault::Deadline);
@@ -343,6 +349,8 @@ struct Began {
     jumps: u64,
     late: Duration,
     panics: bool,
+    /// A server that drains makes no new calls back.
+    calls_back: bool,
 }
 
 /// The error of a stream: the service's own, or a status.

@@ -13,12 +13,13 @@ impl World {
     pub(super) fn strike(&mut self) {
         let until = self.now + self.rng.u64(1_000..400_000);
         let kind = if self.control.calm { self.rng.u8(10..17) } else { self.rng.u8(..30) };
+        let most = if self.control.calm { 15_000 } else { 40_000 };
         let fault = match kind {
             0..5 => self.on_net(Fault::Reset, Net::reset_some),
             5..7 => self.on_net(Fault::HalfClose, Net::cut_some),
             7..10 => self.on_net(Fault::Stall, |net, _| net.stall_some(until)),
             10..13 => self.on_net(Fault::Crumbs, |net, _| net.crumble_some()),
-            13..15 => self.on_net(Fault::Delay, |net, _| net.delay_some(40_000)),
+            13..15 => self.on_net(Fault::Delay, |net, _| net.delay_some(most)),
             15 => self.exhausted(until),
             16 => self.shut(),
             17..19 => self.partitioned(until, true),
