@@ -50,6 +50,8 @@ pub(crate) struct Net {
     pub(crate) latency: (Micros, Micros),
     /// What a direction of a new connection holds, at least and at most.
     pub(crate) capacity: (usize, usize),
+    /// What both ends let windows of streams grow to.
+    pub(crate) largest_window: u64,
     /// Faults that come about here, such as a changed byte when it arrives.
     pub(crate) fired: Vec<Fault>,
     /// What an observer found, with the connection.
@@ -106,6 +108,7 @@ impl Network {
             partitions: Vec::new(),
             latency: (1_000, 5_000),
             capacity: (4_096, 65_536),
+            largest_window: 0,
             fired: Vec::new(),
             violations: Vec::new(),
             tainted: Vec::new(),
@@ -185,7 +188,8 @@ impl Net {
             pipe
         };
         let pipes = [pipe(), pipe()];
-        let watched = [Side::Dialled, Side::Accepted].map(|side| Some(Endpoint::new(side)));
+        let watched =
+            [Side::Dialled, Side::Accepted].map(|side| Some(Endpoint::new(side).growing_to(self.largest_window)));
         let link = Link { hosts: [from, to], pipes, watched, dead: false, dropped: [0; 2] };
         self.links.push(link);
         self.open.push(id);

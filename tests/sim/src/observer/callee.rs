@@ -54,7 +54,7 @@ impl Callee {
             opened: false,
             answering: None,
             outlet: Outlet::new(granted.stream_window),
-            intake: Intake::new(own.stream_window),
+            intake: Intake::new(own),
         });
     }
 

@@ -90,7 +90,7 @@ impl Caller {
             cancelled: false,
             streams: false,
             outlet: Outlet::new(granted.stream_window),
-            intake: Intake::new(own.stream_window),
+            intake: Intake::new(own),
         };
         self.calls.insert(id, call);
         Ok(true)

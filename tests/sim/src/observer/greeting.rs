@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::{Rule, Violation};
+use super::{Rule, Violation, items::GROWN};
 
 /// A stream's window is never worth more.
 pub(super) const WIDEST: u32 = (1 << 31) - 1;
@@ -22,6 +22,8 @@ pub(super) struct Grant {
     pub(super) max_header: u32,
     pub(super) streams: u32,
     pub(super) stream_window: u32,
+    /// Which is not announced.
+    pub(super) largest_window: u64,
 }
 
 impl Default for Grant {
@@ -33,6 +35,7 @@ impl Default for Grant {
             max_header: 16_384,
             streams: 0,
             stream_window: 0,
+            largest_window: GROWN,
         }
     }
 }

@@ -1,13 +1,14 @@
 //! One direction of a stream: what its items cost its sender, and how much credit its receiver may give.
 
+use super::greeting::Grant;
 use super::header::{self, varint};
 use super::reading::Frame;
 use super::{Rule, Violation};
 
 /// What an item costs beside its length.
 const EXTRA: u64 = 32;
-/// As large a window may become by more credit than was used.
-const GROWN: u64 = 1 << 20;
+/// As large a window may become by more credit than was used, unless its owner says otherwise.
+pub(super) const GROWN: u64 = 1 << 20;
 
 /// The items that an end sends for one call.
 #[derive(Debug)]
@@ -111,8 +112,9 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    pub(super) fn new(window: u32) -> Self {
-        Self { open: i64::from(window), size: u64::from(window).max(GROWN), in_parts: false }
+    pub(super) fn new(own: &Grant) -> Self {
+        let window = own.stream_window;
+        Self { open: i64::from(window), size: u64::from(window).max(own.largest_window), in_parts: false }
     }
 
     /// A Message came. Its sender is judged at its own end.

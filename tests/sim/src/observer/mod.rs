@@ -104,6 +104,12 @@ impl Endpoint {
         }
     }
 
+    /// The windows of streams that this end receives become so large at most.
+    pub(crate) fn growing_to(mut self, largest_window: u64) -> Self {
+        self.own.largest_window = largest_window;
+        self
+    }
+
     /// Judges bytes that this end gave to its transport, in any split.
     pub(crate) fn sent(&mut self, bytes: &[u8]) -> Result<(), Violation> {
         if self.shut && !bytes.is_empty() {
@@ -152,13 +158,13 @@ impl Endpoint {
         match self.side {
             Side::Dialled => {
                 let hello = Hello::read(text)?;
-                self.own = hello.grant;
+                self.own = Grant { largest_window: self.own.largest_window, ..hello.grant };
                 self.hello = Some(hello);
             }
             Side::Accepted => match (Answer::read(text)?, &self.hello) {
                 (Answer::Welcome(welcome), Some(hello)) => {
                     welcome.answers(hello)?;
-                    self.own = welcome.grant;
+                    self.own = Grant { largest_window: self.own.largest_window, ..welcome.grant };
                 }
                 (Answer::Welcome(_), None) => return Err(Violation::new(Rule::Order, 0, 1, 0)),
                 (Answer::Refusal, _) => self.refused = true,

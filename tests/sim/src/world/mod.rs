@@ -29,6 +29,8 @@ const FAULTS: Micros = 3_000_000;
 /// What a direction of a connection holds, at least and at most.
 const CAPACITIES: [(usize, usize); 5] =
     [(64, 512), (1_024, 8_192), (16_384, 65_536), (65_536, 262_144), (262_144, 1_048_576)];
+/// So many times its first size a stream's window may become.
+const GROWTH: u32 = 4;
 /// How long everything may take to come to rest after that.
 const REST: Micros = 20_000_000;
 
@@ -78,8 +80,10 @@ impl World {
         let calm = rng.u8(..4) == 0;
         let (servers, clients) = (rng.usize(1..=3), rng.usize(1..=4));
         let net = Network::new(servers + clients, rng.fork());
+        let window = rng.u32(1..=64) * 1_024;
         {
             let mut net = net.lock();
+            net.largest_window = u64::from(GROWTH * window);
             let least = rng.u64(100..2_000);
             net.latency = (least, least + rng.u64(100..10_000));
             // What is calm is not starved: a message is whole before anybody takes its peer for gone.
@@ -98,7 +102,7 @@ impl World {
             net,
             history: History::default(),
             control: Arc::new(Control { calm, ..Control::default() }),
-            limits: limits(&mut rng, largest),
+            limits: limits(&mut rng, largest, window),
             hosts: hosts.collect(),
             servers,
             largest,
@@ -308,14 +312,13 @@ impl Place {
 }
 
 /// Small ones, so that they are reached, and short times, so that they are over.
-fn limits(rng: &mut Rng, largest: usize) -> Limits {
-    let window = rng.u32(1..=64) * 1_024;
+fn limits(rng: &mut Rng, largest: usize, window: u32) -> Limits {
     Limits::default()
         .max_message(largest as u32)
         .in_flight(rng.u32(4..=128))
         .running(rng.usize(4..=64))
         .streams(rng.u32(2..=32))
-        .stream_window(window, window * 4)
+        .stream_window(window, GROWTH * window)
         .request_window(largest as u32 + rng.u32(128..1_024) * 1_024)
         .unsent_responses(rng.usize(4_096..=262_144))
         .handshake_timeout(Duration::from_millis(500))
