@@ -129,7 +129,12 @@ impl Client {
             let stats = channel.stats();
             let left = [stats.calls_in_flight, stats.calls_waiting, stats.served_in_flight, stats.running];
             if left == [0; 4] {
-                return self.net.with(|net, _| net.look_at_rest(link));
+                // What is written behind the last answers is written soon.
+                sleep(Duration::from_millis(100)).await;
+                if channel.state() == ConnectionState::Ready {
+                    self.net.with(|net, _| net.look_at_rest(link));
+                }
+                return;
             }
             if Instant::now() > until {
                 return self.site.history.leak(&format!("client {}: {stats:?}", self.site.host));
