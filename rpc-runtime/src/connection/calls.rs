@@ -7,10 +7,12 @@ mod queue;
 mod streaming;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
-use std::{collections::VecDeque, task::Waker};
+use std::task::Waker;
 
 use tokio::time::Instant;
+use waiting::Waiting;
 
 use super::{
     frames::{Frames, TakenBack},
@@ -27,9 +29,6 @@ use crate::{
     wire::{self, Grant},
 };
 
-/// So many calls that have ended may stand in the queue whatever its length.
-const GONE: usize = 64;
-
 /// Which bit of an id makes their number even; there are never so many slots that an index needs it.
 const PARITY: u32 = 31;
 
@@ -40,12 +39,8 @@ pub(super) struct Calls {
     side: u64,
     slots: Vec<Slot>,
     free: Vec<u32>,
-    /// Calls that wait for room, in order, and some that have ended meanwhile.
-    queue: VecDeque<CallId>,
-    /// Calls that wait for the peer to take another stream; they are in nobody's way.
-    parked: VecDeque<CallId>,
-    /// How many of both have ended.
-    gone: usize,
+    /// Calls that wait for room, and some that have ended meanwhile.
+    queue: Waiting,
     /// The memory of the calls that wait.
     held: usize,
     grant: Grant,
@@ -76,9 +71,7 @@ impl Calls {
             side,
             slots: Vec::new(),
             free: Vec::new(),
-            queue: VecDeque::new(),
-            parked: VecDeque::new(),
-            gone: 0,
+            queue: Waiting::default(),
             held: 0,
             grant,
             in_flight: 0,
@@ -246,12 +239,12 @@ impl Calls {
     pub(super) fn refuse_new(&mut self, status: &Status, wakers: &mut Vec<Waker>) {
         let status = status.clone().not_executed();
         self.refusing.get_or_insert(status.clone());
-        while let Some(id) = self.queue.pop_front().or_else(|| self.parked.pop_front()) {
+        for id in std::mem::take(&mut self.queue).into_ids() {
             if self.slot(id).is_some_and(|slot| matches!(slot.stage, Stage::Queued(_))) {
                 wakers.extend(self.settle(id.index, Answer::of_status(status.clone()), false));
             }
         }
-        (self.gone, self.held) = (0, 0);
+        self.held = 0;
         wakers.append(&mut self.streams.woken);
     }
 

@@ -27,6 +27,7 @@ mod streams;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use std::{
     any::Any,

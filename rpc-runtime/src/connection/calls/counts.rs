@@ -10,7 +10,7 @@ impl Calls {
 
     /// Calls that wait for room.
     pub(in crate::connection) fn waiting(&self) -> usize {
-        self.queue.len() + self.parked.len() - self.gone
+        self.queue.len()
     }
 
     /// The memory of the calls that wait for room.

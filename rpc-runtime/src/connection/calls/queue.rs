@@ -1,10 +1,10 @@
-//! How calls get on their way: at once, or in their order when the peer has room for them.
+//! How calls get on their way: at once, or in their turns when the peer has room for them.
 
 use std::{task::Waker, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{CallId, Calls, Frames, GONE, NOT_BEGUN, Opened, Slot, Stage};
+use super::{CallId, Calls, Frames, NOT_BEGUN, Opened, Slot, Stage};
 use crate::{
     call::{OutgoingRequest, Reception},
     connection::frames::request_header,
@@ -18,7 +18,7 @@ const LEAST_TIMEOUT: Duration = Duration::from_micros(1);
 impl Calls {
     /// Whether calls wait for room.
     pub(in crate::connection) fn has_queue(&self) -> bool {
-        !self.queue.is_empty() || !self.parked.is_empty()
+        !self.queue.is_empty()
     }
 
     /// Takes a call and appends its request if there is room at the peer; else it waits its turn. `taken` is where the
@@ -41,26 +41,28 @@ impl Calls {
         if streams {
             self.attach_stream(id, &request);
         }
-        if streams && (self.streaming >= self.grant.streams || !self.parked.is_empty()) {
-            self.wait(id, request);
-            self.parked.push_back(id);
-        } else if self.queue.is_empty() && self.has_room(request.body.len()) {
+        let room = self.has_room(request.body.len());
+        if room && self.queue.lets_pass(streams, self.is_full_of_streams()) {
             self.send(id, &mut request, now, frames, taken);
-        } else {
-            self.wait(id, request);
-            self.queue.push_back(id);
+            return Ok(id);
+        }
+        self.held += request.held();
+        self.slots[id.index as usize].stage = Stage::Queued(Box::new(request));
+        self.queue.push(id, streams, deadline, now);
+        if room {
+            // Who stands before it may be too large for what is left, and late.
+            self.pump(now, frames, taken);
         }
         Ok(id)
     }
 
-    /// Sends the calls that wait, in order, as far as there is room.
+    /// Sends the calls that wait, in their turns, as far as there is room. One that has its turn is not passed because
+    /// it is large.
     pub(in crate::connection) fn pump(&mut self, now: Instant, frames: &mut Frames, taken: u64) {
-        self.unpark();
-        let mut parked = 0;
-        while let Some(&id) = self.queue.front() {
-            let Some(Slot { stage: Stage::Queued(request), streams, deadline, .. }) = self.slot(id) else {
-                self.queue.pop_front();
-                self.gone -= 1;
+        while let Some(id) = self.queue.next(self.is_full_of_streams(), now) {
+            let full = self.is_full_of_streams();
+            let Some(Slot { stage: Stage::Queued(request), deadline, .. }) = self.slot(id) else {
+                self.queue.pop_gone(full, now);
                 continue;
             };
             if deadline.is_some_and(|deadline| deadline <= now) {
@@ -69,18 +71,11 @@ impl Calls {
                 self.streams.woken.extend(waker);
                 continue;
             }
-            if *streams && self.streaming >= self.grant.streams {
-                // In front: it is older than those.
-                self.parked.insert(parked, id);
-                parked += 1;
-                self.queue.pop_front();
-                continue;
-            }
             if !self.has_room(request.body.len()) {
                 return;
             }
             self.held -= request.held();
-            self.queue.pop_front();
+            self.queue.pop(full, now);
             let slot = &mut self.slots[id.index as usize];
             if let Stage::Queued(mut request) = std::mem::replace(&mut slot.stage, Stage::Abandoned) {
                 self.send(id, &mut request, now, frames, taken);
@@ -88,40 +83,14 @@ impl Calls {
         }
     }
 
-    /// A call that waited for room has ended. Takes such calls out of the queues once they are most of them, so that
-    /// these do not grow while their heads wait.
+    /// A call that waited for room has ended.
     pub(super) fn leave_queue(&mut self, held: usize) {
-        self.gone += 1;
         self.held -= held;
-        if self.gone > GONE.max((self.queue.len() + self.parked.len()) / 2) {
-            let slots = &self.slots;
-            let waits = |id: &CallId| {
-                let slot = &slots[id.index as usize];
-                slot.generation == id.generation && matches!(slot.stage, Stage::Queued(_))
-            };
-            self.queue.retain(waits);
-            self.parked.retain(waits);
-            self.gone = 0;
-        }
-    }
-
-    /// Puts as many calls as the peer may take streams in front of the others, for they have waited longer.
-    fn unpark(&mut self) {
-        let mut room = self.grant.streams.saturating_sub(self.streaming) as usize;
-        let mut next = 0;
-        while room > 0 && next < self.parked.len() {
-            let waits = self.slot(self.parked[next]).is_some_and(|slot| matches!(slot.stage, Stage::Queued(_)));
-            room -= usize::from(waits);
-            next += 1;
-        }
-        for id in self.parked.drain(..next).rev() {
-            self.queue.push_front(id);
-        }
-    }
-
-    fn wait(&mut self, id: CallId, request: OutgoingRequest) {
-        self.held += request.held();
-        self.slots[id.index as usize].stage = Stage::Queued(Box::new(request));
+        let slots = &self.slots;
+        self.queue.leave(|id| {
+            let slot = &slots[id.index as usize];
+            slot.generation == id.generation && matches!(slot.stage, Stage::Queued(_))
+        });
     }
 
     fn send(&mut self, id: CallId, request: &mut OutgoingRequest, now: Instant, frames: &mut Frames, taken: u64) {
@@ -145,6 +114,11 @@ impl Calls {
                 self.streams.woken.extend(slot.waker.take());
             }
         }
+    }
+
+    /// Whether the peer takes no further call with streams.
+    fn is_full_of_streams(&self) -> bool {
+        self.streaming >= self.grant.streams
     }
 
     fn has_room(&self, bytes: usize) -> bool {

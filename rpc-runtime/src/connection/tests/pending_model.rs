@@ -1,12 +1,7 @@
 //! A model of the pending table and of an honest peer, stepped against the real table and the real output. Every step
 //! checks what the caller and the peer can see.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-    task::Waker,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, task::Waker, time::Duration};
 
 use tokio::time::Instant;
 
@@ -49,6 +44,8 @@ struct Tracked {
     id: CallId,
     size: usize,
     deadline: Option<Instant>,
+    /// When half of its time is over.
+    half: Option<Instant>,
     stage: Stage,
     /// The caller has neither looked at the outcome nor gone.
     held: bool,
@@ -69,7 +66,8 @@ pub(super) struct World {
     grant: Grant,
     now: Instant,
     tracked: Vec<Tracked>,
-    queue: VecDeque<usize>,
+    /// By arrival.
+    queue: Vec<usize>,
     /// Calls in the order in which they were sent.
     sent: Vec<u32>,
     in_flight: u32,
@@ -93,7 +91,7 @@ impl World {
             grant,
             now: Instant::now(),
             tracked: Vec::new(),
-            queue: VecDeque::new(),
+            queue: Vec::new(),
             sent: Vec::new(),
             in_flight: 0,
             window: u64::from(window),
@@ -126,6 +124,7 @@ impl World {
             id,
             size,
             deadline,
+            half: timeout.map(|ms| self.now + Duration::from_millis(ms) / 2),
             stage: Stage::Queued,
             held: true,
             expected: None,
@@ -135,10 +134,14 @@ impl World {
             left: 0,
             disowned: false,
         });
-        self.queue.push_back(tag);
-        if self.queue.len() == 1 {
+        let (alone, room) = (self.queue.is_empty(), self.has_room(tag));
+        self.queue.push(tag);
+        if alone && room {
+            self.model_send(tag);
+        } else if room {
             self.model_pump();
         }
+        self.wake();
         self.check();
     }
 
@@ -356,7 +359,7 @@ impl World {
             let order: Vec<_> =
                 self.sent.iter().filter(sent(small)).filter(|tag| self.peer.seen.contains(tag)).collect();
             let seen: Vec<_> = self.peer.seen.iter().filter(sent(small)).collect();
-            assert_eq!(order, seen, "calls leave in the order in which they were made");
+            assert_eq!(order, seen, "calls leave in the order of their turns");
         }
         let disowned = |tag: &&u32| self.tracked[**tag as usize].disowned;
         assert_eq!(self.peer.seen.iter().find(disowned), None, "the peer got a call that was said not to have run");
@@ -389,22 +392,45 @@ impl World {
     fn pump(&mut self) {
         self.calls.pump(self.now, &mut self.frames, self.wire.len() as u64);
         self.model_pump();
+        self.wake();
         self.check();
     }
 
+    fn wake(&mut self) {
+        std::mem::take(&mut self.calls.streams.woken).into_iter().for_each(Waker::wake);
+    }
+
     fn model_pump(&mut self) {
-        while let Some(&tag) = self.queue.front() {
-            let call = &mut self.tracked[tag];
-            if self.in_flight == self.grant.in_flight || call.size as u64 > self.window {
+        while let Some(tag) = self.next() {
+            if self.tracked[tag].deadline.is_some_and(|deadline| deadline <= self.now) {
+                self.withdraw(tag);
+                self.end_here(tag, Code::DeadlineExceeded, false);
+            } else if self.has_room(tag) {
+                self.model_send(tag);
+            } else {
                 return;
             }
-            self.queue.pop_front();
-            self.in_flight += 1;
-            self.window -= call.size as u64;
-            self.sent.push(tag as u32);
-            call.left = if call.size > SMALL { call.size } else { 0 };
-            call.stage = if call.size > SMALL { Stage::NotBegun } else { Stage::Open };
         }
+    }
+
+    /// The first that has half of its time, and else the last.
+    fn next(&self) -> Option<usize> {
+        let has_half = |tag: &&usize| self.tracked[**tag].half.is_none_or(|half| self.now < half);
+        self.queue.iter().find(has_half).or(self.queue.last()).copied()
+    }
+
+    fn has_room(&self, tag: usize) -> bool {
+        self.in_flight < self.grant.in_flight && self.tracked[tag].size as u64 <= self.window
+    }
+
+    fn model_send(&mut self, tag: usize) {
+        self.queue.retain(|other| *other != tag);
+        let call = &mut self.tracked[tag];
+        self.in_flight += 1;
+        self.window -= call.size as u64;
+        self.sent.push(tag as u32);
+        call.left = if call.size > SMALL { call.size } else { 0 };
+        call.stage = if call.size > SMALL { Stage::NotBegun } else { Stage::Open };
     }
 
     /// What has not left of a request does not leave any more.
