@@ -14,7 +14,7 @@ use rpc_runtime::{Channel, prelude::*};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
-    history::Outcome,
+    history::{Outcome, seal},
     net::LinkId,
     observer::CALL,
     report::Fault,
@@ -87,7 +87,7 @@ impl Caller {
 
     /// What a handler is to do, and how long it may take.
     fn job(&mut self, open: &Open) -> Job {
-        let (id, seal) = open.sealed();
+        let (id, seal) = (open.id, seal(open.id, self.link as u64));
         let work = match self.rng.u8(..16) {
             0..8 => Work::Nothing,
             8..11 => Work::Yields(self.rng.u8(1..4)),

@@ -81,7 +81,7 @@ impl Client {
         let ledger = LedgerClient::new(channel.clone());
         let ledger = if self.rng.bool() { ledger } else { LedgerClient::named(channel.clone(), SECOND) };
         let closed = Arc::new(AtomicBool::new(false));
-        let callers = (0..self.rng.usize(1..=32)).map(|_| Caller {
+        let callers = (0..self.rng.usize(1..=40)).map(|_| Caller {
             site: self.site.clone(),
             control: Arc::clone(&self.control),
             channel: channel.clone(),

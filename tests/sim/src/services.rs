@@ -102,12 +102,12 @@ pub(crate) struct Site {
 
 impl Site {
     /// A handler begins, if the job is as it was sent: a changed one is nobody's.
-    fn begin(&self, id: u64, sealed: u64) -> Option<Working> {
-        (seal(id, u64::MAX) == sealed).then(|| self.history.began(id))
+    fn begin(&self, id: u64, of: u64, sealed: u64) -> Option<Working> {
+        (seal(id, of) == sealed).then(|| self.history.began(id))
     }
 
     async fn work(&self, job: &Job) -> Option<Working> {
-        let working = self.begin(job.id, job.seal);
+        let working = self.begin(job.id, job.link as u64, job.seal);
         match job.work {
             Work::Nothing => {}
             Work::Yields(times) => {
@@ -150,7 +150,7 @@ impl Ledger for Site {
 
     async fn echo(&self, bytes: &[u8]) -> Vec<u8> {
         let (id, sealed) = unmark(bytes);
-        let working = self.begin(id, sealed);
+        let working = self.begin(id, u64::MAX, sealed);
         ends(working.as_ref(), End::Value, bytes.to_vec())
     }
 
@@ -225,7 +225,7 @@ impl Site {
 
 impl Witness for Site {
     async fn seen(&self, id: u64, seal: u64) -> Piece {
-        let working = self.begin(id, seal);
+        let working = self.begin(id, u64::MAX, seal);
         ends(working.as_ref(), End::Value, Piece::new(id, 0, 0))
     }
 }

@@ -149,8 +149,8 @@ impl<'de, S: Source<'de>> Scope<'_, S> {
         self.budget.source.remaining()
     }
 
-    /// Of `announced` elements, how many may be reserved ahead: few, for how wide one is nobody tells. Each needs a byte
-    /// that no other may claim, unless it is one of those that consume none.
+    /// Of `announced` elements, how many may be reserved ahead: few, for nobody tells how wide one is. Each needs a
+    /// byte that no other may claim, unless it is one of those that consume none.
     #[inline]
     fn claim<E: Error>(self, announced: usize) -> Result<usize, E> {
         let remaining = self.remaining();
