@@ -105,7 +105,8 @@ impl Caller {
 
     fn size(&mut self) -> usize {
         match self.rng.u8(..64) {
-            0 => self.rng.usize(0..self.largest / 4),
+            // Some are above what a message may be, and many leave in parts.
+            0 => self.rng.usize(0..self.largest + self.largest / 8),
             1..8 => self.rng.usize(0..4_096),
             _ => self.rng.usize(0..64),
         }
