@@ -26,13 +26,13 @@ use crate::{
 const TICK: Micros = 1_000;
 /// How long faults happen.
 const FAULTS: Micros = 3_000_000;
+/// How long everything may take to come to rest after that.
+const REST: Micros = 20_000_000;
 /// What a direction of a connection holds, at least and at most.
 const CAPACITIES: [(usize, usize); 5] =
     [(64, 512), (1_024, 8_192), (16_384, 65_536), (65_536, 262_144), (262_144, 1_048_576)];
 /// So many times its first size a stream's window may become.
 const GROWTH: u32 = 4;
-/// How long everything may take to come to rest after that.
-const REST: Micros = 20_000_000;
 
 /// A seed's system.
 struct World {
