@@ -229,7 +229,9 @@ impl ChannelBuilder {
         Channel::over(Transport::new(io, peer), self.settings).await
     }
 
-    /// The same over a transport that callers may be able to write to by themselves.
+    /// Shakes hands over a [`Transport`], which callers may be able to write to by themselves. Fails as
+    /// [`connect`](Self::connect) does; dropping the future drops the transport. Once it is lost, the channel can not
+    /// dial it again.
     pub async fn connect_over(self, transport: Transport) -> Result<Channel, Status> {
         self.settings.codec.check()?;
         Channel::over(transport, self.settings).await

@@ -90,7 +90,8 @@ pub struct Refused {
     pub handshake: u64,
     /// Peers that spoke another protocol, such as HTTP or TLS.
     pub foreign: u64,
-    /// Calls while more than three quarters of `memory` were held, and much of it by their connection.
+    /// Calls while more than three quarters of `memory` were held, and much of it by their connection; or while one
+    /// and a half times `memory` was held, whoever made them.
     pub memory: u64,
     /// Calls of peers above `in_flight`.
     pub in_flight: u64,

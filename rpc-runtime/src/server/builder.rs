@@ -163,7 +163,8 @@ impl ServerBuilder {
 
     /// Serves transports that somebody else accepts, such as a listener that the system handed over, one that encrypts,
     /// or a simulated network. `address` is what the server calls itself. An error is waited out, for a little
-    /// longer each time, and the stream's end begins the server's orderly end.
+    /// longer each time, and the stream's end begins the server's orderly end: keep it open as long as calls are to
+    /// come.
     ///
     /// Fails as [`bind`](Self::bind) does when a service or codec could not be added.
     ///

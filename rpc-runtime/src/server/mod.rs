@@ -159,13 +159,15 @@ impl Server {
         self.endpoint.accounts.stats()
     }
 
-    /// Serves until a [handle](Self::handle) ends it. Dropping the future cuts off all connections.
+    /// Serves until a [handle](Self::handle) ends it, or what it [accepts from](ServerBuilder::accept_from) has ended.
+    /// Dropping the future cuts off all connections.
     pub async fn serve(self) -> Result<Drained, Status> {
         self.serve_until(std::future::pending()).await
     }
 
-    /// Serves until `shutdown` is ready; then takes no new connections, refuses new calls as *not executed*, lets
-    /// those in flight finish, and after the time for draining (30 s by default) cuts off what is left.
+    /// Serves until `shutdown` is ready, or as long as [`serve`](Self::serve) does; then takes no new connections,
+    /// refuses new calls as *not executed*, lets those in flight finish, and after the time for draining (30 s by
+    /// default) cuts off what is left.
     ///
     /// It does not fail for what one connection does, nor while there are no descriptors left: it then tries again.
     /// Dropping the future cuts off all connections.

@@ -65,12 +65,14 @@ pub(crate) enum Writer {
 
 /// A write half that many may use: nothing registers a waker but [`poll_write_ready`](Self::poll_write_ready).
 /// It buffers nothing, so that there is no flush. Dropping it ends the stream that the peer reads, as the
-/// [shutdown](Self::shutdown) does.
+/// [shutdown](Self::shutdown) does. None of its functions may block: callers run them.
 pub trait SharedWrite: Send + Sync {
-    /// Writes what the pipe takes at once; `WouldBlock` when it takes nothing.
+    /// Writes what the pipe takes at once, and says how much that is, which is never more than there was; `WouldBlock`
+    /// when it takes nothing. Taking nothing without that is an error, which ends the connection.
     fn try_write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize>;
 
-    /// Ready when a write is worth trying. Only the waker of the last poll is kept: one task may wait at a time.
+    /// Ready when a write is worth trying: after `WouldBlock` not before the pipe takes more. Only the waker of the last
+    /// poll is kept: one task may wait at a time.
     fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
     /// Ends the stream that the peer reads; this side can still read. Not an error when the peer is gone.

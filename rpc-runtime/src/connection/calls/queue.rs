@@ -66,7 +66,7 @@ impl Calls {
                 continue;
             };
             if deadline.is_some_and(|deadline| deadline <= now) {
-                // There is room for it in the very moment in which its time is over.
+                // Its time is over, and the clock has not been looked at yet.
                 let waker = self.expire_one(id, frames);
                 self.streams.woken.extend(waker);
                 continue;

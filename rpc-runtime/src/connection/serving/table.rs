@@ -211,7 +211,7 @@ impl Table {
             let stopped = !matches!(self.stage(id), Some(Stage::Inline(_)));
             return if stopped { Step::Drop(id, key, running) } else { Step::Poll(id, key, running) };
         }
-        // The driver looks whether that is over: nobody may end whom the runner could hear of.
+        // The driver looks with its next turn whether that is over; else the runner hears of a handler's end.
         self.choked = choked || (tight && self.running > 0);
         let has_place = self.running < if tight { 1 } else { self.most_running };
         while let Some(entry) = if choked { None } else { self.queue.pop(has_place, now) } {
