@@ -71,8 +71,8 @@ pub trait SharedWrite: Send + Sync {
     /// when it takes nothing. Taking nothing without that is an error, which ends the connection.
     fn try_write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize>;
 
-    /// Ready when a write is worth trying: after `WouldBlock` not before the pipe takes more. Only the waker of the last
-    /// poll is kept: one task may wait at a time.
+    /// Ready when a write is worth trying: after `WouldBlock` not before the pipe takes more. Only the waker of the
+    /// last poll is kept: one task may wait at a time.
     fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
     /// Ends the stream that the peer reads; this side can still read. Not an error when the peer is gone.
