@@ -198,6 +198,9 @@ impl Ledger for Site {
 
     async fn call_back(&self, job: Job) -> Result<Piece, Status> {
         let working = self.work(&job).await;
+        if working.is_none() {
+            return Err(Status::invalid_argument("the job was changed on its way"));
+        }
         let remaining = Context::current().remaining().unwrap_or(Duration::from_secs(3_600));
         let open = Open::new(&self.history, "callback", job.link, remaining);
         let (id, sealed) = open.sealed();
