@@ -109,13 +109,6 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_always_takes_the_same_course() {
-        let report = runs::all(&Options { twice: true, ..options(7..10) });
-        assert!(report.is_clean(), "{:?}", report.first);
-        assert_ne!(report.trace, runs::all(&options(8..11)).trace);
-    }
-
-    #[test]
     fn a_report_names_the_faults_that_never_happened() {
         let mut report = report::Report::default();
         report.fault(report::Fault::Reset);

@@ -18,6 +18,8 @@ use crate::{
     messages::{Kind, Load, Order, Pace, Serve},
 };
 
+/// In so few rounds no call may happen to meet a server that is leaving.
+const MET_BY_CHANCE: usize = 5;
 const SERVERS: usize = 3;
 const CLIENTS: u64 = 2;
 const WORKERS: u64 = 32;
@@ -79,6 +81,8 @@ pub(super) async fn play(options: &Options, row: &mut Row) -> Result<()> {
     ));
     row.must(audit.lost == 0, format!("{} pieces of work were lost", audit.lost));
     row.must(audit.duplicated == 0, format!("{} pieces of work ran twice", audit.duplicated));
-    row.must(audit.ended(Mark::NotExecuted) > 0, "no call met a server that was leaving");
+    if rounds > MET_BY_CHANCE {
+        row.must(audit.ended(Mark::NotExecuted) > 0, "no call met a server that was leaving");
+    }
     Ok(())
 }
